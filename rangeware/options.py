@@ -1,0 +1,61 @@
+"""The deployer's choices, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import InvalidOption
+from .plan import Limits, Plan
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a deployer may choose; see the README for the danger of each.
+
+    :param max_ranges: range-specs in one Range field, at least 1; a field with more is ignored.
+    :param block_size: bytes read from a source and held in memory at once, at least 1.
+    :param hide_range: whether the app is kept from seeing Range and If-Range. False is for apps that fetch ranges from
+        a store of their own and answer 206 themselves.
+    :param preconditions: whether If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since are evaluated.
+    :param validators: whether a file on disk that comes without ETag or Last-Modified is given them.
+    :param spool_limit: bytes of an answer of unknown length that are read ahead, for a request with Range, to learn
+        its length; 0 reads nothing ahead.
+    :param applies: called with environ for each request; where it returns False the app is left alone altogether.
+    :param on_plan: called with the server's environ and the ``Plan`` of each request that carries Range or a
+        precondition. What it raises is logged and does not reach the client.
+    :raises InvalidOption: naming the option and the value that cannot work.
+    """
+
+    max_ranges: int = 100
+    block_size: int = 65536
+    hide_range: bool = True
+    preconditions: bool = True
+    validators: bool = True
+    spool_limit: int = 0
+    applies: Callable[[dict[str, Any]], bool] | None = None
+    on_plan: Callable[[dict[str, Any], Plan], object] | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_ranges", 1), ("block_size", 1), ("spool_limit", 0)):
+            self._check_number(name, least)
+        for name in ("hide_range", "preconditions", "validators"):
+            self._check(name, isinstance(getattr(self, name), bool), "True or False")
+        for name in ("applies", "on_plan"):
+            value = getattr(self, name)
+            self._check(name, value is None or callable(value), "callable or None")
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds that the decision needs."""
+        return Limits(self.max_ranges)
+
+    def _check_number(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        self._check(name, whole and value >= least, f"a whole number of {least} or more")
+
+    def _check(self, name: str, holds: bool, wanted: str) -> None:
+        if not holds:
+            raise InvalidOption(f"{name} must be {wanted}, not {getattr(self, name)!r}")

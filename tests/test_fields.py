@@ -1,0 +1,228 @@
+"""The grammar of RFC 9110: what field text means. Expected values are read off the RFC's ABNF."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+from datetime import datetime, timezone
+
+import pytest
+
+from rangeware import fields
+from rangeware.fields import ANY, ByteRange, EntityTag, IntRange, SuffixRange
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
+
+SETS = [
+    pytest.param("bytes=0-499", (IntRange(0, 499),), id="int-range"),
+    pytest.param("bytes=9500-", (IntRange(9500, None),), id="open int-range"),
+    pytest.param("bytes=-500", (SuffixRange(500),), id="suffix-range"),
+    pytest.param("bytes=-0", (SuffixRange(0),), id="suffix of nothing is to the grammar"),
+    pytest.param("BYTES=0-0", (IntRange(0, 0),), id="unit in any case (14.1)"),
+    pytest.param("bytes= 0-999, 4500-5499, -1000", (IntRange(0, 999), IntRange(4500, 5499), SuffixRange(1000)),
+                 id="the RFC's own example with a blank after the equals sign (14.1.2)"),
+    pytest.param("bytes=,0-1,\t , 2-3 ,", (IntRange(0, 1), IntRange(2, 3)), id="empty members (5.6.1.2)"),
+    pytest.param(" bytes=0-1\t", (IntRange(0, 1),), id="blanks around the value are no part of it"),
+    pytest.param("bytes=0000000000000000000000000000007-9", (IntRange(7, 9),), id="leading zeros"),
+    pytest.param("bytes=5-" + "9" * 5000, (IntRange(5, 10**20),), id="a numeral too long for int()"),
+    pytest.param(f"bytes={'8' * 30}-{'9' * 30}", (IntRange(10**20, 10**20),), id="two of them"),
+    pytest.param(f"bytes={'9' * 30}-{'8' * 30}", None, id="two of them, last before first"),
+    pytest.param(f"bytes={'9' * 31}-{'9' * 30}", None, id="two of them, the last shorter"),
+    pytest.param("bytes=2-1", None, id="last before first (14.1.1)"),
+    pytest.param("bytes=0-1,2-1", None, id="one invalid member spoils the set"),
+    pytest.param("bytes=0-1x", None, id="letters"),
+    pytest.param("bytes=+0-1", None, id="sign"),
+    pytest.param("bytes=0-1_0", None, id="underscore"),
+    pytest.param("bytes=0.0-1", None, id="point"),
+    pytest.param("bytes=0 -1", None, id="blank inside a member"),
+    pytest.param("bytes=0-\u00b2", None, id="a digit that is not ASCII"),
+    pytest.param("bytes=\u0661-2", None, id="digits of another script"),
+    pytest.param("bytes=0-1\n", None, id="line feed"),
+    pytest.param("bytes=0-1-2", None, id="two hyphens"),
+    pytest.param("bytes=0", None, id="no hyphen"),
+    pytest.param("bytes=-", None, id="only a hyphen"),
+    pytest.param("bytes=--1", None, id="negative suffix"),
+    pytest.param("bytes=", None, id="empty set"),
+    pytest.param("bytes=,,", None, id="nothing but empty members"),
+    pytest.param("bytes", None, id="no equals sign"),
+    pytest.param("bytes =0-1", None, id="blank before the equals sign"),
+    pytest.param("bytes=0-1,bytes=5-6", None, id="repeated lines, joined"),
+    pytest.param("bytes=0-1bytes=5-6", None, id="repeated lines, glued"),
+    pytest.param("items=0-1", None, id="another unit"),
+    pytest.param("", None, id="empty field"),
+]
+
+
+@pytest.mark.parametrize(("value", "specs"), SETS)
+def test_parse_range(value, specs):
+    assert fields.parse_range(value) == specs
+
+
+@pytest.mark.parametrize(("value", "unit"), [
+    ("bytes=0-1", "bytes"), ("Bytes=", "bytes"), ("items=1", "items"), ("bytes", ""), ("", ""), ("=0-1", ""),
+])
+def test_range_unit(value, unit):
+    assert fields.range_unit(value) == unit
+
+
+@pytest.mark.parametrize(("value", "at_least"), [
+    ("bytes=0-1", 1), ("bytes=0-1,-5,7-", 3), ("bytes=" + "," * 1100, 1000),
+])
+def test_count_of_range_specs(value, at_least):
+    assert fields.count_range_specs(value) == at_least
+
+
+RESOLVED = [  # spec            length  bytes                why
+    pytest.param(IntRange(0, 499), 10000, ByteRange(0, 499), id="inside"),
+    pytest.param(IntRange(0, 99999), 10, ByteRange(0, 9), id="a last position beyond the end is the end"),
+    pytest.param(IntRange(9, None), 10, ByteRange(9, 9), id="open"),
+    pytest.param(IntRange(10, None), 10, None, id="first at the end"),
+    pytest.param(IntRange(0, None), 0, None, id="nothing of nothing"),
+    pytest.param(SuffixRange(3), 10, ByteRange(7, 9), id="suffix"),
+    pytest.param(SuffixRange(99), 10, ByteRange(0, 9), id="suffix longer than all"),
+    pytest.param(SuffixRange(0), 10, None, id="suffix of nothing"),
+    pytest.param(SuffixRange(5), 0, None, id="suffix of an empty representation"),
+]
+
+
+@pytest.mark.parametrize(("spec", "complete_length", "expected"), RESOLVED)
+def test_resolve(spec, complete_length, expected):
+    assert spec.resolve(complete_length) == expected
+
+
+def test_byte_range_counts_both_ends():
+    part = ByteRange(2, 5)
+    assert (part.length, part.next_pos, part.content_range(1234)) == (4, 6, "bytes 2-5/1234")
+
+
+def test_unsatisfied_range_of_the_rfc():
+    assert fields.unsatisfied_range(1234) == "bytes */1234"  # RFC 9110 14.4
+
+
+TAGS = [
+    pytest.param('"xyzzy"', EntityTag("xyzzy"), id="strong"),
+    pytest.param('W/"xyzzy"', EntityTag("xyzzy", weak=True), id="weak"),
+    pytest.param('""', EntityTag(""), id="empty tag"),
+    pytest.param(' "a,b" ', EntityTag("a,b"), id="comma inside"),
+    pytest.param("xyzzy", EntityTag("xyzzy", quoted=False), id="without quotes"),
+    pytest.param('w/"x"', EntityTag('w/"x"', quoted=False), id="small w (8.8.3)"),
+    pytest.param('"a b"', EntityTag('"a b"', quoted=False), id="a blank is no etagc"),
+]
+
+
+@pytest.mark.parametrize(("value", "tag"), TAGS)
+def test_parse_entity_tag(value, tag):
+    assert fields.parse_entity_tag(value) == tag
+
+
+@pytest.mark.parametrize("value", ['"x"', 'W/"x"', "x"])
+def test_entity_tag_text_is_what_was_read(value):
+    assert str(fields.parse_entity_tag(value)) == value
+
+
+COMPARED = [  # RFC 9110 8.8.3.2, the table of the text
+    ('W/"1"', 'W/"1"', False, True),
+    ('W/"1"', 'W/"2"', False, False),
+    ('W/"1"', '"1"', False, True),
+    ('"1"', '"1"', True, True),
+    ('"1"', "1", False, False),
+    ("1", "1", True, True),
+]
+
+
+@pytest.mark.parametrize(("left", "right", "strong", "weak"), COMPARED)
+def test_comparison_of_entity_tags(left, right, strong, weak):
+    one, other = fields.parse_entity_tag(left), fields.parse_entity_tag(right)
+    assert (one.strongly_matches(other), other.strongly_matches(one)) == (strong, strong)
+    assert (one.weakly_matches(other), other.weakly_matches(one)) == (weak, weak)
+
+
+LISTS = [
+    pytest.param("*", ANY, id="any"),
+    pytest.param('"a"', (EntityTag("a"),), id="one"),
+    pytest.param('"a", W/"b" ,"c"', (EntityTag("a"), EntityTag("b", weak=True), EntityTag("c")), id="three"),
+    pytest.param(', "a",, ', (EntityTag("a"),), id="empty members"),
+    pytest.param('"a" "b"', None, id="no comma"),
+    pytest.param('"a", b', None, id="one without quotes"),
+    pytest.param('"a', None, id="open quote"),
+    pytest.param('*, "a"', None, id="any beside a tag"),
+    pytest.param("", None, id="empty"),
+    pytest.param(" , ", None, id="only commas"),
+]
+
+
+@pytest.mark.parametrize(("value", "tags"), LISTS)
+def test_parse_entity_tags(value, tags):
+    assert fields.parse_entity_tags(value) == tags
+
+
+MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
+DATES = [  # RFC 9110 5.6.7
+    pytest.param("Sun, 06 Nov 1994 08:49:37 GMT", MOMENT, id="IMF-fixdate"),
+    pytest.param("Sunday, 06-Nov-94 08:49:37 GMT", MOMENT, id="RFC 850"),
+    pytest.param("Sun Nov  6 08:49:37 1994", MOMENT, id="asctime"),
+    pytest.param("Sun Nov 16 08:49:37 1994", MOMENT.replace(day=16), id="asctime, two digits"),
+    pytest.param(" Sun, 06 Nov 1994 08:49:37 GMT\t", MOMENT, id="blanks around"),
+    pytest.param("Friday, 01-Jan-76 00:00:00 GMT", datetime(2076, 1, 1, tzinfo=timezone.utc), id="50 years ahead"),
+    pytest.param("Friday, 01-Jan-77 00:00:00 GMT", datetime(1977, 1, 1, tzinfo=timezone.utc), id="51: the past"),
+    pytest.param("Sun, 06 Nov 1994 08:49:37 UTC", None, id="another zone"),
+    pytest.param("Sun, 06 Nov 1994 08:49:37 +0000", None, id="a numeric zone"),
+    pytest.param("Sun, 6 Nov 1994 08:49:37 GMT", None, id="day of one digit"),
+    pytest.param("Thu, 31 Feb 1994 08:49:37 GMT", None, id="31 February"),
+    pytest.param("Sun, 06 Nov 99999 08:49:37 GMT", None, id="the year 99999"),
+    pytest.param("Sun, 06 Nov 0000 08:49:37 GMT", None, id="the year 0"),
+    pytest.param("Sun, 06 Nov 1994 25:49:37 GMT", None, id="25 o'clock"),
+    pytest.param("Sun, 06 Nov 1994 08:49:37 GMT\n", None, id="line feed"),
+    pytest.param("yesterday", None, id="words"),
+]
+
+
+@pytest.mark.parametrize(("value", "moment"), DATES)
+def test_parse_http_date(value, moment):
+    assert fields.parse_http_date(value, NOW) == moment
+
+
+def test_format_http_date_generates_imf_fixdate():
+    assert fields.format_http_date(MOMENT) == "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+@pytest.mark.parametrize(("value", "length"), [
+    ("0", 0), ("1234", 1234), (" 7 ", 7), (None, None), ("", None), ("-1", None), ("1_0", None), ("\u00b2", None),
+    ("9" * 20, 10**20 - 1), ("9" * 5000, None),
+])
+def test_parse_complete_length(value, length):
+    assert fields.parse_complete_length(value) == length
+
+
+def test_every_parser_survives_any_latin_1_character():
+    for code in range(256):
+        for value in (chr(code), f"bytes={chr(code)}", f'"{chr(code)}"', f"bytes=0-{chr(code)}1"):
+            fields.parse_range(value), fields.parse_entity_tag(value), fields.parse_entity_tags(value)
+            fields.parse_http_date(value, NOW), fields.parse_complete_length(value), fields.range_unit(value)
+
+
+PURE = {"errors", "fields", "plan", "reply", "slicer", "options"}
+ALLOWED = {"__future__", "collections.abc", "dataclasses", "datetime", "email.utils", "enum", "re", "typing"}
+LEVELS = ["errors", "fields", "plan", "slicer", "reply", "options"]  # each may import those before it
+
+
+def _imports(path: pathlib.Path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.level, node.module or ""
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_a_pure_module_imports_only_downwards(name):
+    path = pathlib.Path(fields.__file__).with_name(f"{name}.py")
+    for level, module in _imports(path):
+        assert module in (LEVELS[:LEVELS.index(name)] if level else ALLOWED), f"{name} imports {module}"
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_a_pure_module_asks_no_clock(name):
+    source = pathlib.Path(fields.__file__).with_name(f"{name}.py").read_text()
+    for call in ("now(", "utcnow(", "today(", "open(", "print("):
+        assert call not in source

@@ -1,0 +1,131 @@
+"""Head and content of an answer, as values."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from rangeware.fields import ByteRange, EntityTag
+from rangeware.plan import Limits, Plan, Reason, RequestFields, decide
+from rangeware.reply import Head, compose, content_length, describe, made_validators
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
+NOW_NS = int(NOW.timestamp()) * 10**9
+BOUNDARY = "0123456789abcdef" * 2
+HEAD = Head(200, [("Content-Type", "text/plain"), ("ETag", '"v1"'), ("Set-Cookie", "a"), ("set-cookie", "b")])
+
+
+def composed(plan: Plan, head: Head = HEAD, complete_length: int | None = 1000):
+    selected = describe(head, complete_length, NOW, random_access=True)
+    return compose(plan, head, selected, BOUNDARY)
+
+
+def test_one_range():
+    reply = composed(Plan(206, (ByteRange(0, 9),), Reason.SLICED))
+    assert reply.segments == (ByteRange(0, 9),)
+    assert reply.fields == [
+        *HEAD.fields, ("Content-Range", "bytes 0-9/1000"), ("Accept-Ranges", "bytes"), ("Content-Length", "10"),
+    ]
+
+
+def test_several_ranges_in_the_form_of_rfc_9110_14_6():
+    reply = composed(Plan(206, (ByteRange(20, 29), ByteRange(0, 9)), Reason.SLICED))
+    assert reply.segments is not None
+    written = b"".join(s if isinstance(s, bytes) else b"x" * s.length for s in reply.segments)
+    assert written == (
+        b"\r\n--" + BOUNDARY.encode() + b"\r\nContent-Type: text/plain\r\nContent-Range: bytes 20-29/1000\r\n\r\n"
+        b"xxxxxxxxxx\r\n--" + BOUNDARY.encode() + b"\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-9/1000\r\n"
+        b"\r\nxxxxxxxxxx\r\n--" + BOUNDARY.encode() + b"--\r\n"
+    )
+    assert dict(reply.fields)["Content-Length"] == str(len(written)) == str(content_length(reply.segments))
+    assert dict(reply.fields)["Content-Type"] == f"multipart/byteranges; boundary={BOUNDARY}"
+    assert "Content-Range" not in dict(reply.fields)
+
+
+@pytest.mark.parametrize(("extra", "status"), [(0, 206), (1, 200)])
+def test_the_decision_knows_the_multipart_length_to_the_byte(extra, status):
+    ranges = (ByteRange(0, 9), ByteRange(20, 29))
+    length = content_length(composed(Plan(206, ranges, Reason.SLICED)).segments or ())
+    room = (1000 + 4096 - length) // len(ranges)  # bytes by which each part head may grow
+    head = Head(200, [("Content-Type", "text/plain" + "x" * (room + extra))])
+    request = RequestFields("GET", range="bytes=0-9,20-29")
+    assert decide(request, describe(head, 1000, NOW, random_access=True), Limits()).status == status
+
+
+OBSTACLES = [
+    (200, [], None),
+    (200, [("Content-Length", "5")], None),
+    (206, [], Reason.STATUS),
+    (404, [], Reason.STATUS),
+    (200, [("Content-Range", "bytes 0-1/2")], Reason.OWN_CONTENT_RANGE),
+    (200, [("content-type", "Multipart/Byteranges; boundary=x")], Reason.OWN_MULTIPART),
+    (200, [("Transfer-Encoding", "chunked")], Reason.TRANSFER_ENCODING),
+    (200, [("X-Accel-Redirect", "/x")], Reason.OFFLOADED),
+    (200, [("X-Sendfile", "/x")], Reason.OFFLOADED),
+    (200, [("X-Lighttpd-Send-File", "/x")], Reason.OFFLOADED),
+    (200, [("Accept-Ranges", "None")], Reason.ACCEPT_RANGES_NONE),
+    (200, [("Accept-Ranges", "bytes")], None),
+    (200, [("Content-Encoding", "gzip")], Reason.CONTENT_CODING),
+    (200, [("Content-Encoding", "gzip"), ("ETag", 'W/"v1"')], Reason.CONTENT_CODING),
+    (200, [("Content-Encoding", "gzip"), ("ETag", '"v1"')], None),
+]
+
+
+@pytest.mark.parametrize(("status", "fields", "obstacle"), OBSTACLES)
+def test_what_must_not_be_sliced(status, fields, obstacle):
+    assert Head(status, fields).obstacle() is obstacle
+
+
+def test_of_a_repeated_field_the_first_line_counts():
+    assert Head(200, [("ETag", '"a"'), ("etag", '"b"')]).etag == EntityTag("a")
+
+
+def test_the_date_of_the_answer_is_its_own_or_now():
+    own = Head(200, [("Date", "Sun, 06 Nov 1994 08:49:37 GMT")])
+    assert describe(own, 1, NOW, random_access=True).date == datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
+    assert describe(Head(200, [("Date", "soon")]), 1, NOW, random_access=True).date == NOW
+
+
+def test_made_validators():
+    modified = NOW_NS - 60 * 10**9
+    assert made_validators(Head(200, []), 1000, modified + 123, 0, NOW) == [
+        ("Last-Modified", "Sat, 21 Nov 2026 11:59:00 GMT"), ("ETag", f'"{1000:x}-{modified + 123:x}"'),
+    ]
+
+
+@pytest.mark.parametrize(("age", "weak"), [(1.999, True), (2, False), (-5, True)])
+def test_the_tag_of_a_young_file_is_weak(age, weak):
+    made = dict(made_validators(Head(200, []), 1, NOW_NS - int(age * 10**9), 0, NOW))
+    assert made["ETag"].startswith("W/") == weak
+
+
+def test_last_modified_is_never_later_than_now():
+    made = dict(made_validators(Head(200, []), 1, NOW_NS + 10**13, 0, NOW))
+    assert made["Last-Modified"] == "Sat, 21 Nov 2026 12:00:00 GMT"  # RFC 9110 8.8.2.1
+
+
+def test_only_what_is_missing_is_made():
+    assert [name for name, _ in made_validators(Head(200, [("ETag", "x")]), 1, 0, 0, NOW)] == ["Last-Modified"]
+    assert [name for name, _ in made_validators(Head(200, [("Last-Modified", "x")]), 1, 0, 0, NOW)] == ["ETag"]
+
+
+def test_a_file_served_from_the_middle_has_a_tag_of_its_own():
+    tags = {dict(made_validators(Head(200, []), 1, 0, offset, NOW))["ETag"] for offset in (0, 1, 2)}
+    assert len(tags) == 3
+
+
+def test_made_validators_bear_any_time_a_file_system_can_give():
+    for mtime_ns in (-(2**63), 0, 2**63 - 1):
+        assert len(made_validators(Head(200, []), 1, mtime_ns, 0, NOW)) == 2
+
+
+@pytest.mark.parametrize("has_etag", [True, False])
+def test_last_modified_stays_on_a_304_where_it_is_the_only_validator(has_etag):
+    fields = [("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"), *([("ETag", '"v1"')] if has_etag else [])]
+    reply = composed(Plan(304, (), Reason.IF_MODIFIED_SINCE), Head(200, fields))
+    assert ("Last-Modified" in dict(reply.fields)) == (not has_etag)  # RFC 9110 15.4.5
+
+
+def test_timedelta_of_a_young_file_is_two_seconds():
+    assert made_validators(Head(200, []), 1, NOW_NS, 0, NOW + timedelta(seconds=2))[1][1].startswith('"')
