@@ -110,9 +110,9 @@ ANY = "*"
 """What If-Match and If-None-Match say of any current representation at all."""
 
 
-def parse_complete_length(value: str | None) -> int | None:
+def parse_complete_length(value: str) -> int | None:
     """The value of Content-Length in bytes; None where it is no number or beyond what any length can be."""
-    digits = (value or "").strip(_OWS)
+    digits = value.strip(_OWS)
     length = _number(digits) if _all_digits(digits) else _BEYOND
     return length if length < _BEYOND else None
 

@@ -49,6 +49,7 @@ class Reason(enum.Enum):
     OFFLOADED = "a front server sends the content"
     CONTENT_CODING = "the content is coded and has no strong ETag"
     UNKNOWN_LENGTH = "the complete length is unknown"
+    SHORTER = "the file is shorter than its declared length"
     EMPTY = "the representation is empty"
     UNIT = "the range unit is not bytes"
     TOO_MANY_RANGES = "more ranges than max_ranges"

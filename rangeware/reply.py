@@ -56,7 +56,12 @@ class Head:
         self.status = status
         self.fields = fields
         self._values = {name.lower(): value for name, value in reversed(fields)}
-        self.complete_length = parse_complete_length(self.get("content-length"))
+        self.complete_length = self._complete_length()
+
+    def _complete_length(self) -> int | None:
+        """What the app declares; None where it does not, or not in one way (RFC 9112 6.3)."""
+        declared = {value for name, value in self.fields if name.lower() == "content-length"}
+        return parse_complete_length(declared.pop()) if len(declared) == 1 else None
 
     def get(self, name: str) -> str | None:
         """The value of the field with this name in lower case; None if it is not there."""
@@ -119,8 +124,13 @@ def made_validators(
     return made
 
 
-def describe(head: Head, complete_length: int | None, now: datetime, *, random_access: bool) -> Representation:
-    """The representation that the app would send under this head, of this length in bytes (None: unknown)."""
+def describe(
+    head: Head, complete_length: int | None, now: datetime, *, random_access: bool, obstacle: Reason | None = None
+) -> Representation:
+    """The representation that the app would send under this head, of this length in bytes (None: unknown).
+
+    ``obstacle`` is what the body has against being sliced; the head may have something too.
+    """
     date = head.date("date", now) or now
     return Representation(
         complete_length=complete_length,
@@ -130,7 +140,7 @@ def describe(head: Head, complete_length: int | None, now: datetime, *, random_a
         content_type=head.get("content-type"),
         random_access=random_access,
         status=head.status,
-        obstacle=head.obstacle(),
+        obstacle=head.obstacle() or obstacle,
     )
 
 
@@ -154,13 +164,13 @@ def content_length(segments: Sequence[Segment]) -> int:
 
 def compose(plan: Plan, head: Head, selected: Representation, boundary: str) -> Reply:
     """The answer that ``plan`` decided on. ``boundary`` has ``BOUNDARY_LENGTH`` characters, new for each answer."""
+    if head.status != 200 or plan.status == 200:
+        return _whole(plan, head, selected)
     if plan.status == 206:
         return _partial(plan, head, selected, boundary)
-    if plan.status == 304 and head.status == 200:
+    if plan.status == 304:
         return Reply(304, _not_modified(head), (b"",))
-    if plan.status in _TEXTS and head.status == 200:
-        return _refusal(plan.status, head, selected)
-    return _whole(plan, head, selected)
+    return _refusal(plan.status, head, selected)
 
 
 def _partial(plan: Plan, head: Head, selected: Representation, boundary: str) -> Reply:
@@ -202,11 +212,13 @@ def _whole(plan: Plan, head: Head, selected: Representation) -> Reply:
 
     Where a Range was asked for and is not served, our bounded blocks send the content, and so its length is ours too.
     """
-    if not selected.sliceable:
+    complete_length = selected.complete_length
+    if selected.obstacle is not None or complete_length is None:
         return Reply(head.status, list(head.fields), None)
+    fields = _advertised(list(head.fields)) if selected.sliceable else list(head.fields)
     if plan.reason in (Reason.NO_RANGE, Reason.METHOD):
-        return Reply(200, _advertised(list(head.fields)), None)
-    return _with_length(200, _advertised(list(head.fields)), (ByteRange(0, (selected.complete_length or 0) - 1),))
+        return Reply(200, fields, None)
+    return _with_length(200, fields, (ByteRange(0, complete_length - 1) if complete_length else b"",))
 
 
 def _advertised(fields: list[Field]) -> list[Field]:

@@ -187,7 +187,7 @@ def test_format_http_date_generates_imf_fixdate():
 
 
 @pytest.mark.parametrize(("value", "length"), [
-    ("0", 0), ("1234", 1234), (" 7 ", 7), (None, None), ("", None), ("-1", None), ("1_0", None), ("\u00b2", None),
+    ("0", 0), ("1234", 1234), (" 7 ", 7), ("", None), ("-1", None), ("1_0", None), ("\u00b2", None),
     ("9" * 20, 10**20 - 1), ("9" * 5000, None),
 ])
 def test_parse_complete_length(value, length):

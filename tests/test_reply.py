@@ -81,6 +81,13 @@ def test_of_a_repeated_field_the_first_line_counts():
     assert Head(200, [("ETag", '"a"'), ("etag", '"b"')]).etag == EntityTag("a")
 
 
+@pytest.mark.parametrize(("lines", "length"), [
+    (["5"], 5), (["5", "5"], 5), (["5", "6"], None), (["x"], None), ([], None),
+])
+def test_a_length_is_known_where_it_is_declared_in_one_way(lines, length):
+    assert Head(200, [("Content-Length", line) for line in lines]).complete_length == length
+
+
 def test_the_date_of_the_answer_is_its_own_or_now():
     own = Head(200, [("Date", "Sun, 06 Nov 1994 08:49:37 GMT")])
     assert describe(own, 1, NOW, random_access=True).date == datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
@@ -118,6 +125,13 @@ def test_a_file_served_from_the_middle_has_a_tag_of_its_own():
 def test_made_validators_bear_any_time_a_file_system_can_give():
     for mtime_ns in (-(2**63), 0, 2**63 - 1):
         assert len(made_validators(Head(200, []), 1, mtime_ns, 0, NOW)) == 2
+
+
+@pytest.mark.parametrize("status", [206, 304, 412, 416])
+def test_the_apps_own_status_passes_as_it_is(status):
+    head = Head(status, [("Content-Range", "bytes 0-1/9"), ("Content-Length", "2")])
+    reply = composed(Plan(status, (), Reason.STATUS), head, 2)
+    assert reply == (status, [("Content-Range", "bytes 0-1/9"), ("Content-Length", "2")], None)
 
 
 @pytest.mark.parametrize("has_etag", [True, False])
