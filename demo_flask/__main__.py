@@ -1,0 +1,128 @@
+"""The command: ``python -m demo_flask`` serves the demo under gunicorn, with one worker and many threads."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+from . import create_site
+from .inspector import Address, host_and_port
+from .samples import Sample, prepare
+
+_THREADS = 48  # a browser keeps a connection for each player and download, and each holds a thread
+
+_WELCOME = """
+  rangeware is at work. Open
+
+      {url}/
+
+  or ask by hand:
+
+      curl -i -r 100-199 {url}/files/lines.txt
+      curl -i -r 0-31,320-351 {url}/files/generated.txt
+      curl -C - -O --limit-rate 50M {url}/files/big.bin
+
+  The last one is 1 GiB: stop it with Ctrl-C and run it again, and it goes on where it stopped.
+  Ctrl-C here ends the demo.
+"""
+
+_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn, told what to do by the program and by no file. One process, so that all threads share the feed."""
+
+    def __init__(self, address: Address, samples: dict[str, Sample]) -> None:
+        self._address = address
+        self._samples = samples
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._settings().items():
+            if name in self.cfg.settings:  # control_socket_disable is new in gunicorn 25.1
+                self.cfg.set(name, value)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "bind": [host_and_port(self._address)],
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": _THREADS,
+            "loglevel": "error",
+            "graceful_timeout": 1,
+            "control_socket_disable": True,
+            "when_ready": self._welcome,
+            "post_worker_init": _end_at_once,
+        }
+
+    def _welcome(self, _: object) -> None:
+        print(_WELCOME.format(url=f"http://{host_and_port(near(self._address))}"), flush=True)
+
+    def load(self) -> Any:
+        return create_site(near(self._address), self._samples)
+
+
+def _end_at_once(_: object) -> None:
+    """Have the worker end when told to. It would wait for its threads, and a download in one may last for hours."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
+
+
+def near(address: Address) -> Address:
+    """Where this machine itself reaches a server bound to ``address``."""
+    host, port = address
+    return _EVERYWHERE.get(host, host), port
+
+
+def port_number(text: str) -> int:
+    """A TCP port from the command line.
+
+    :raises argparse.ArgumentTypeError: where it is none.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65_535):
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """``--host`` and ``--port``."""
+    parser = argparse.ArgumentParser(prog="python -m demo_flask", description="Shows rangeware at work in a browser.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", default=8000, type=port_number, help="port to listen on (default: %(default)s)")
+    return parser.parse_args(arguments)
+
+
+def check_free(address: Address) -> None:
+    """Find out before gunicorn does, which would try five times and say it less clearly.
+
+    :raises OSError: where the address cannot be listened on.
+    """
+    family, *_, where = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind(where)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until Ctrl-C."""
+    wanted = read_arguments(arguments)
+    address = (wanted.host, wanted.port)
+    try:
+        check_free(address)
+    except OSError as exc:
+        sys.exit(f"Cannot listen on {host_and_port(address)}: {exc.strerror}. Choose another with --port or --host.")
+    try:
+        samples = prepare()
+    except OSError as exc:
+        sys.exit(f"Cannot make the sample data in {exc.filename}: {exc.strerror}.")
+    Server(address, samples).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""A slow line for the player. On one machine a film is there before anyone can seek; on a phone it is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+BYTES_PER_SECOND = 128 * 1024
+_PIECE = 16 * 1024
+
+
+class SlowLine:
+    """WSGI middleware: where the query is ``slow``, the body leaves at ``BYTES_PER_SECOND`` and no faster."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = self._app(environ, start_response)
+        return _Paced(body) if environ.get("QUERY_STRING") == "slow" else body
+
+
+class _Paced:
+    """A body whose bytes are handed on in small pieces with a rest after each."""
+
+    def __init__(self, body: Iterable[bytes], rest: Callable[[float], Any] = time.sleep) -> None:
+        self._body = body
+        self._rest = rest
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._body:
+            for first in range(0, len(chunk), _PIECE):
+                piece = chunk[first:first + _PIECE]
+                yield piece
+                self._rest(len(piece) / BYTES_PER_SECOND)
+
+    def close(self) -> None:
+        getattr(self._body, "close", lambda: None)()

@@ -1,0 +1,112 @@
+"""A real browser at two widths, and the demo it looks at."""
+
+import json
+import time
+
+import pytest
+
+from .demo import running_demo
+
+WIDTHS = {"desk": (1280, 900), "phone": (390, 844)}
+CHROMIUM = "/usr/bin/chromium"
+CHROMEDRIVER = "/usr/bin/chromedriver"
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+class Browser:
+    """Chromium with the page open: scripts, clicks, and waits that end."""
+
+    def __init__(self, driver, url):
+        self.driver = driver
+        self.url = url
+
+    def script(self, text, *arguments):
+        return self.driver.execute_script(text, *arguments)
+
+    def wait_for(self, expression, seconds=15):
+        """The first truthy value of a JavaScript expression."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if value := self.script(f"return {expression}"):
+                return value
+            time.sleep(0.05)
+        raise AssertionError(f"after {seconds} s still false: {expression}")
+
+    def find(self, selector):
+        return self.driver.find_element("css selector", selector)
+
+    def click(self, selector):
+        element = self.find(selector)
+        self.script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+    def type(self, selector, text):
+        element = self.find(selector)
+        element.clear()
+        element.send_keys(text)
+
+    def type_choice(self, selector, text):
+        self.find(selector).send_keys(text)
+        assert self.find(selector).get_attribute("value") == text
+
+    def segments(self, name):
+        """What the strip of a file shows: (kind, first_pos, last_pos), oldest first."""
+        return [tuple(segment) for segment in self.script(
+            "return [...document.querySelectorAll(`[data-file='${arguments[0]}'] .strip i`)].map((i) =>"
+            " [i.classList[0], Number(i.dataset.firstPos), Number(i.dataset.lastPos)])", name)]
+
+    def complaints(self):
+        """What the browser's console holds since the last look."""
+        return self.driver.get_log("browser")
+
+    def requested(self):
+        """The URLs of all requests of the page, as the network saw them; the browser's own pages do not count."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        requests = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+        return [request["request"]["url"] for request in requests if request["documentURL"].startswith(self.url)]
+
+
+def start_chromium(profile, width, height):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(service=webdriver.ChromeService(executable_path=CHROMEDRIVER), options=options)
+    driver.set_script_timeout(20)
+    driver.set_page_load_timeout(30)
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    return driver
+
+
+@pytest.fixture(scope="session")
+def demo():
+    with running_demo() as demo:
+        yield demo
+
+
+@pytest.fixture(params=WIDTHS)
+def browser(request, demo, tmp_path):
+    """A fresh browser with the page open and the film's length known."""
+    driver = start_chromium(tmp_path / "profile", *WIDTHS[request.param])
+    try:
+        browser = Browser(driver, demo.url)
+        driver.get(demo.url)
+        browser.wait_for("document.querySelector('video').readyState >= 1")
+        yield browser
+    finally:
+        driver.quit()
