@@ -201,7 +201,7 @@ def find_file(body: object) -> Any | None:
 
 
 def owner(body: object) -> object:
-    """What must be closed once this body will not be iterated: the file, where a wrapper leaves that to its iterator."""
+    """What to close when a body is not iterated: the file, where its wrapper leaves that to the iterator."""
     return body if hasattr(body, "close") else find_file(body)
 
 
