@@ -134,6 +134,17 @@ def test_the_apps_own_status_passes_as_it_is(status):
     assert reply == (status, [("Content-Range", "bytes 0-1/9"), ("Content-Length", "2")], None)
 
 
+def test_a_refusal_describes_itself_and_not_the_representation():
+    fields = [("ETag", '"v1"'), ("Last-Modified", "x"), ("Content-Encoding", "gzip"), ("Content-Language", "de"),
+              ("Content-Location", "/x"), ("Content-Disposition", "inline"), ("Repr-Digest", "x"), ("Vary", "Origin"),
+              ("Content-Security-Policy", "default-src 'self'"), ("Access-Control-Allow-Origin", "*")]
+    kept = {"Vary", "Content-Security-Policy", "Access-Control-Allow-Origin", "Content-Type", "Content-Length"}
+    refused = composed(Plan(412, (), Reason.IF_MATCH), Head(200, fields))
+    assert {name for name, _ in refused.fields} == kept
+    unsatisfied = composed(Plan(416, (), Reason.UNSATISFIABLE), Head(200, fields))
+    assert {name for name, _ in unsatisfied.fields} == kept | {"Content-Range", "Accept-Ranges"}
+
+
 @pytest.mark.parametrize("has_etag", [True, False])
 def test_last_modified_stays_on_a_304_where_it_is_the_only_validator(has_etag):
     fields = [("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"), *([("ETag", '"v1"')] if has_etag else [])]
