@@ -93,8 +93,15 @@ def list_events() -> Response:
 
 def answer_question() -> Response:
     """The inspector's answer, as JSON."""
-    question = read_question(request.get_json(silent=True), _demo("samples"))
+    question = read_question(_sent_json(), _demo("samples"))
     return jsonify(inspect(question, _demo("address"), _demo("feed")))
+
+
+def _sent_json() -> object:
+    try:
+        return request.get_json(silent=True)
+    except RecursionError as exc:
+        raise BadQuestion("The JSON is nested too deeply.") from exc
 
 
 def in_words(length: int) -> str:

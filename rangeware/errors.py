@@ -8,7 +8,7 @@ class InvalidOption(ValueError):
 
     >>> RangeMiddleware(app, max_ranges=0)
     Traceback (most recent call last):
-    rangeware.errors.InvalidOption: max_ranges must be a whole number of 1 or more, not 0
+    rangeware.errors.InvalidOption: max_ranges must be a whole number from 1 to 2**62, not 0
     """
 
 

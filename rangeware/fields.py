@@ -77,6 +77,9 @@ class SuffixRange(NamedTuple):
 
 RangeSpec = IntRange | SuffixRange
 
+Segment = bytes | ByteRange
+"""A piece of the content of an answer: literal bytes, or bytes of the representation."""
+
 
 class EntityTag(NamedTuple):
     """An entity tag (RFC 9110 8.8.3), ``opaque_tag`` without its quotes.
@@ -118,7 +121,7 @@ def parse_complete_length(value: str) -> int | None:
 
 
 def range_unit(value: str) -> str:
-    """The unit of a Range field in lower case, ``""`` where there is none (RFC 9110 14.1, R037)."""
+    """The unit of a Range field in lower case, ``""`` where there is none (RFC 9110 14.1)."""
     unit, equals, _ = value.strip(_OWS).partition("=")
     return unit.lower() if equals else ""
 

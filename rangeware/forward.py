@@ -6,7 +6,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
-from .slicer import Segment, Slicer
+from .fields import Segment
+from .slicer import Slicer
 
 _SPOOL_MEMORY = 1 << 20  # bytes read ahead that are held in memory; beyond this, in a temporary file
 
@@ -22,7 +23,7 @@ class Chunks:
     """The chunks of a body, the first of which can be drawn before they are asked for."""
 
     def __init__(self, body: Iterable[bytes]) -> None:
-        self._body = body
+        self._body: Iterable[bytes] | None = body
         self._chunks = iter(body)
         self._drawn: list[bytes] = []
 
@@ -41,8 +42,9 @@ class Chunks:
         return self._drawn.pop() if self._drawn else next(self._chunks)
 
     def close(self) -> None:
-        """Closes the body."""
-        close_body(self._body)
+        """Closes the body, once."""
+        body, self._body = self._body, None
+        close_body(body)
 
 
 class ForwardSource:

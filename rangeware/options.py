@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from .errors import InvalidOption
 from .plan import Limits, Plan
+
+_MOST = 2**62  # beyond any memory and any file
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,18 @@ class Options:
             value = getattr(self, name)
             self._check(name, value is None or callable(value), "callable or None")
 
+    @classmethod
+    def read(cls, options: dict[str, Any]) -> Options:
+        """The options given by name.
+
+        :raises InvalidOption: also for a name that is none.
+        """
+        known = [field.name for field in fields(cls)]
+        for name, value in options.items():
+            if name not in known:
+                raise InvalidOption(f"{name}={value!r} is no option; there are {', '.join(known)}")
+        return cls(**options)
+
     @property
     def limits(self) -> Limits:
         """The bounds that the decision needs."""
@@ -54,7 +68,7 @@ class Options:
     def _check_number(self, name: str, least: int) -> None:
         value = getattr(self, name)
         whole = isinstance(value, int) and not isinstance(value, bool)
-        self._check(name, whole and value >= least, f"a whole number of {least} or more")
+        self._check(name, whole and least <= value <= _MOST, f"a whole number from {least} to 2**62")
 
     def _check(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:

@@ -72,6 +72,11 @@ class RequestFields(NamedTuple):
     if_modified_since: str | None = None
     if_unmodified_since: str | None = None
 
+    @property
+    def conditional(self) -> bool:
+        """Whether anything is asked but the whole representation."""
+        return any(value is not None for value in self[1:])
+
 
 class Representation(NamedTuple):
     """What the app would send with 200, as far as it matters here.
@@ -225,7 +230,6 @@ def _merge(ranges: Iterable[ByteRange]) -> tuple[ByteRange, ...]:
             place = min(before, place)
         merged.append((place, part))
     return tuple(part for _, part in sorted(merged))
-
 
 
 def _multipart_length(ranges: tuple[ByteRange, ...], selected: Representation) -> int:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .fields import (
     ByteRange,
     EntityTag,
+    Segment,
     format_http_date,
     multipart_tail,
     parse_complete_length,
@@ -21,7 +22,6 @@ from .fields import (
     unsatisfied_range,
 )
 from .plan import Plan, Reason, Representation
-from .slicer import Segment
 
 Field = tuple[str, str]
 
@@ -32,7 +32,7 @@ _DIGESTS_OF_CONTENT = frozenset({"content-digest", "content-md5"})  # RFC 9530 2
 _LENGTH = frozenset({"content-length", "content-range"})
 _METADATA = _DIGESTS_OF_CONTENT | _LENGTH | {
     "accept-ranges", "content-disposition", "content-encoding", "content-language", "content-type",
-    "digest", "last-modified", "repr-digest",
+    "digest", "last-modified", "repr-digest", "trailer", "transfer-encoding",
 }
 _DROPPED = {
     206: _DIGESTS_OF_CONTENT | _LENGTH | {"accept-ranges"},
@@ -70,7 +70,7 @@ class Head:
     @property
     def etag(self) -> EntityTag | None:
         """The current entity tag; None if there is none."""
-        value = self.get("etag")
+        value = (self.get("etag") or "").strip()
         return parse_entity_tag(value) if value else None
 
     def date(self, name: str, now: datetime) -> datetime | None:
@@ -96,7 +96,7 @@ class Head:
     def _declined(self) -> Reason | None:
         if (self.get("accept-ranges") or "").strip().lower() == "none":
             return Reason.ACCEPT_RANGES_NONE
-        if self.get("content-encoding") is None:
+        if (self.get("content-encoding") or "").strip().lower() in ("", "identity"):
             return None
         etag = self.etag  # a coding made on the fly gives other bytes with each request
         return Reason.CONTENT_CODING if etag is None or etag.weak else None
@@ -117,7 +117,7 @@ def made_validators(
     age = now - _EPOCH - timedelta(microseconds=mtime_ns // 1000)
     made = []
     if head.get("last-modified") is None:  # RFC 9110 8.8.2.1: never later than the Date of the message
-        made.append(("Last-Modified", format_http_date(now - max(age, timedelta(0)))))
+        made.append(("Last-Modified", format_http_date(now - min(max(age, timedelta(0)), now - _EPOCH))))
     if head.get("etag") is None:
         opaque_tag = f"{complete_length:x}-{mtime_ns:x}" + (f"-{offset:x}" if offset else "")
         made.append(("ETag", str(EntityTag(opaque_tag, weak=age < _SETTLED))))

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .errors import TruncatedSource
-from .fields import ByteRange
-
-Segment = bytes | ByteRange
-"""A piece of the content of an answer: literal bytes, or bytes of the representation."""
+from .fields import ByteRange, Segment
 
 
 class Slicer:

@@ -9,59 +9,16 @@ from __future__ import annotations
 import io
 import os
 import stat
-import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
 from .errors import TruncatedSource
-from .fields import ByteRange
-from .forward import ForwardSource, close_body
-from .slicer import Segment
-
-_WRAPPERS = {
-    ("gunicorn.http.wsgi", "FileWrapper"): "filelike",
-    ("mod_wsgi", "FileWrapper"): "filelike",
-    ("wsgiref.util", "FileWrapper"): "filelike",
-    ("waitress.buffers", "ReadOnlyFileBasedBuffer"): "file",
-    ("werkzeug.wsgi", "FileWrapper"): "file",
-    ("webob.static", "FileIter"): "file",
-    ("pyramid.response", "FileIter"): "file",
-    ("bottle", "WSGIFileWrapper"): "fp",
-    ("django.http.response", "FileResponse"): "file_to_stream",
-    ("django.core.files.base", "File"): "file",
-    ("falcon.app_helpers", "CloseableStreamIterator"): "_stream",
-    ("tempfile", "_TemporaryFileWrapper"): "file",
-    (__name__, "FileWrapper"): "filelike",
-}
-"""Iterables that give the bytes of a file and nothing else, and where they keep it. They are matched by exact type:
-a subclass, or a stranger with such an attribute, may change the bytes on their way."""
-
-
-class FileWrapper:
-    """What apps get as ``wsgi.file_wrapper`` on a request with Range: it keeps the file within our reach (PEP 3333).
-
-    :param filelike: has ``read(size)``; ``close()`` is looked up on it when we are closed.
-    :param block_size: bytes per read, at most.
-    """
-
-    def __init__(self, filelike: Any, block_size: int = 8192) -> None:
-        self.filelike = filelike
-        self.block_size = block_size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        block: bytes = self.filelike.read(self.block_size)
-        if not block:
-            raise StopIteration
-        return block
-
-    def close(self) -> None:
-        """Closes the file."""
-        close_body(self.filelike)
+from .fields import ByteRange, Segment
+from .forward import ForwardSource
+from .wrappers import DECODING_MODULES, find_file
 
 
 class Source(Protocol):
@@ -162,7 +119,7 @@ def glance(body: object, declared: int | None, block_size: int) -> Source | None
 
 
 def _open(body: object, declared: int | None, block_size: int, openers: tuple[Opener, ...]) -> Source | None:
-    if isinstance(body, (list, tuple)) and all(isinstance(item, (bytes, bytearray, memoryview)) for item in body):
+    if isinstance(body, (list, tuple)) and _in_memory(body):
         return _memory(body, block_size)
     seekable = _seekable(find_file(body), block_size, openers)
     if seekable is None:
@@ -174,45 +131,42 @@ def _open(body: object, declared: int | None, block_size: int, openers: tuple[Op
     return seekable._replace(complete_length=declared)
 
 
+def _in_memory(body: Sequence[object]) -> bool:
+    """Whether this list or tuple gives its items and nothing else, and they are bytes."""
+    return type(body).__iter__ in (list.__iter__, tuple.__iter__) and all(
+        isinstance(item, (bytes, bytearray, memoryview)) for item in body
+    )
+
+
 def _memory(items: Sequence[bytes | bytearray | memoryview], block_size: int) -> SeekableSource:
     blocks = [item if type(item) is bytes else memoryview(item).tobytes() for item in items]
-    ends = list(accumulate(len(block) for block in blocks))
+    next_positions = list(accumulate(len(block) for block in blocks))
 
     def read_at(pos: int, size: int) -> bytes:
-        index = bisect_right(ends, pos)
-        skipped = pos - (ends[index] - len(blocks[index]))
+        index = bisect_right(next_positions, pos)
+        skipped = pos - (next_positions[index] - len(blocks[index]))
         return blocks[index][skipped:skipped + size]
 
-    return SeekableSource(read_at, ends[-1] if ends else 0, block_size)
-
-
-def find_file(body: object) -> Any | None:
-    """The file whose bytes this body gives, taken out of what frameworks and servers wrap around it; None if none.
-
-    Iterating a body may give other bytes than reading it would, so only files of the standard library are taken for
-    what they are. What stands in a wrapper is meant to be read.
-    """
-    file: Any = body
-    while attribute := _WRAPPERS.get((type(file).__module__, type(file).__qualname__)):
-        file = getattr(file, attribute, None)
-    if file is body and not isinstance(body, (io.IOBase, tempfile.SpooledTemporaryFile)):
-        return None
-    return file
-
-
-def owner(body: object) -> object:
-    """What to close when a body is not iterated: the file, where its wrapper leaves that to the iterator."""
-    return body if hasattr(body, "close") else find_file(body)
+    return SeekableSource(read_at, next_positions[-1] if blocks else 0, block_size)
 
 
 def _seekable(file: Any | None, block_size: int, openers: tuple[Opener, ...]) -> SeekableSource | None:
     """The bytes from where the file stands to its end; None where that cannot be told."""
-    try:
-        return next(filter(None, (opener(file, block_size) for opener in openers)), None)
-    except Exception:  # seek() and tell() are the app's, and fail in many ways: then the body merely runs forward
-        return None
+    return next(filter(None, (opener(file, block_size) for opener in openers)), None)
 
 
+def _or_none(opener: Opener) -> Opener:
+    """``seek()`` and ``tell()`` are the app's, and fail in many ways: then the body merely runs forward."""
+    @wraps(opener)
+    def opened(file: Any, block_size: int) -> SeekableSource | None:
+        try:
+            return opener(file, block_size)
+        except Exception:
+            return None
+    return opened
+
+
+@_or_none
 def _positioned(file: Any, block_size: int) -> SeekableSource | None:
     """A file on disk, read without being moved.
 
@@ -236,6 +190,7 @@ def _positioned(file: Any, block_size: int) -> SeekableSource | None:
     return SeekableSource(read_at, max(0, length), block_size, on_disk=FileState(status.st_mtime_ns, offset))
 
 
+@_or_none
 def _buffer(file: Any, block_size: int) -> SeekableSource | None:
     """A buffer in memory, read without being moved."""
     if type(file) is not io.BytesIO:
@@ -255,26 +210,43 @@ def _moved_cheaply(file: Any, block_size: int) -> SeekableSource | None:
 
 
 def _moved(file: Any, block_size: int) -> SeekableSource | None:
-    """A file that must be moved to be read."""
-    file = file.buffer if isinstance(file, io.TextIOWrapper) else file
-    offset = file.tell()
-    if not getattr(file, "seekable", lambda: True)():
+    """A file that must be moved to be read.
+
+    :raises OSError: if it went to its end and did not come back, so that its bytes are lost to us.
+    """
+    if isinstance(file, io.TextIOWrapper):
+        file = None if file.tell() else file.buffer
+    offset = _standing(file)
+    if offset is None:
         return None
-    file.seek(0, os.SEEK_END)
     length = file.tell() - offset
     file.seek(offset)
-    if length <= 0 and file.read(1):  # it did not tell the truth
-        file.seek(offset)
+    if file.tell() != offset:
+        raise OSError("the file cannot go back from its end to where it stood")
+    if length <= 0:  # empty, or it did not move and told nothing
         return None
 
     def read_at(pos: int, size: int) -> bytes:
         file.seek(offset + pos)
-        block: bytes = file.read(size)
-        return block
+        block: bytes | None = file.read(size)
+        return block or b""
 
-    return SeekableSource(read_at, max(0, length), block_size, random_access=not _decodes(file))
+    return SeekableSource(read_at, length, block_size, random_access=not _decodes(file))
+
+
+def _standing(file: Any) -> int | None:
+    """Where the file stands, after which it is sent to its end; None, and not moved, if it cannot be."""
+    try:
+        offset: int = file.tell()
+        if not getattr(file, "seekable", lambda: True)():
+            return None
+        file.seek(offset)  # moves nothing, and fails where seeking does
+        file.seek(0, os.SEEK_END)
+    except Exception:
+        return None
+    return offset
 
 
 def _decodes(file: Any) -> bool:
     """Whether this file seeks back by decoding from its first byte again."""
-    return type(file).__module__ in ("bz2", "gzip", "lzma", "zipfile")
+    return type(file).__module__ in DECODING_MODULES

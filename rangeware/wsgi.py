@@ -9,12 +9,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOption
+from .fields import Segment
 from .forward import Body, Chunks, ForwardSource, Spool, close_body, sliced
 from .options import Options
 from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide
 from .reply import Field, Head, Reply, compose, content_length, describe, made_validators
-from .slicer import Segment, Slicer
-from .sources import FileWrapper, SeekableSource, Source, glance, open_source, owner
+from .slicer import Slicer
+from .sources import SeekableSource, Source, glance, open_source
+from .wrappers import FileWrapper, owner
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -50,7 +52,7 @@ class RangeMiddleware:
         if not callable(app):
             raise InvalidOption(f"app must be a WSGI application, not {app!r}")
         self._app = app
-        self._options = Options(**options)
+        self._options = Options.read(options)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request (PEP 3333)."""
@@ -95,9 +97,10 @@ class _Exchange:
         self._head: Head | None = None
         self._begun = False  # whether it is too late for another head
         self._handed_on = False  # whether the server has the app's own body, and so settles what comes too late
+        self._server_write: Write | None = None
         self._written: _Written | None = None
 
-    def start_response(self, status: str, headers: list[Field], exc_info: OptExcInfo | None = None, /) -> Write:
+    def start_response(self, status: str, headers: list[Field], exc_info: OptExcInfo | None = None) -> Write:
         """What the app calls: holds the head until it is known how the answer can be given."""
         if self._handed_on:
             return self._start_response(status, headers, exc_info)
@@ -106,7 +109,7 @@ class _Exchange:
         if self._head is not None and exc_info is None:
             raise AssertionError("start_response was called twice without exc_info")
         self._status = status
-        self._head = Head(_status_code(status), headers)
+        self._head = Head(_status_code(status), list(headers))
         return self._write
 
     def respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
@@ -160,13 +163,14 @@ class _Exchange:
 
     def _completed(self, head: Head, source: Source | None) -> Head:
         """The head with what the app left out and is known of its body."""
-        if source is None or source.shorter or head.obstacle() is Reason.STATUS:
+        obstacle = head.obstacle()
+        if source is None or source.shorter or obstacle not in (None, Reason.CONTENT_CODING):
             return head
         on_disk = source.on_disk if isinstance(source, SeekableSource) else None
         added: list[Field] = []
         if on_disk is not None and self._options.validators:
             added = made_validators(head, source.complete_length, on_disk.mtime_ns, on_disk.offset, _now())
-        if self._request.method == "HEAD" and head.obstacle() is None and head.get("content-length") is None:
+        if self._request.method == "HEAD" and obstacle is None and head.get("content-length") is None:
             # Without it some servers send an end of chunks. An empty body says nothing: on HEAD it may be left out.
             added += [("Content-Length", str(source.complete_length))] if source.complete_length else []
         return Head(head.status, [*head.fields, *added]) if added else head
@@ -184,12 +188,13 @@ class _Exchange:
 
     def _commit(self, plan: Plan, reply: Reply) -> Write:
         """Gives the head to the server; the plan is told before, so that whoever stands around us can read it."""
-        if any(value is not None for value in self._request[1:]):
+        if self._request.conditional:
             self._tell(plan)
         self._begun = True
         self._handed_on = reply.segments is None
         own = self._head is not None and reply.status == self._head.status
-        return self._start_response(self._status if own else _PHRASES[reply.status], reply.fields)
+        self._server_write = self._start_response(self._status if own else _PHRASES[reply.status], reply.fields)
+        return self._server_write
 
     def _tell(self, plan: Plan) -> None:
         self._environ["rangeware.plan"] = plan
@@ -204,7 +209,7 @@ class _Exchange:
         if self._request.method == "HEAD":
             return Body(iter(()), 0, owner(body))
         if reply.segments is None:  # some servers send the head with the first block: none must not be missing
-            return (b"",) if isinstance(body, (list, tuple)) and not body else body
+            return (b"",) if type(body) in (list, tuple) and not body else body
         if source is not None and reply.needs_source:
             blocks = source.render(reply.segments)
         else:
@@ -213,6 +218,9 @@ class _Exchange:
 
     def _write(self, data: bytes) -> None:
         """The callable that start_response gives the app: what is written comes before what is yielded."""
+        if self._handed_on and self._written is None and self._server_write is not None:
+            self._server_write(data)  # from within the iterable: PEP 3333 forbids it, and servers let it be
+            return
         if self._written is None:
             self._written = self._begin_writing()
         self._written.push(data)

@@ -1,6 +1,6 @@
 """What RFC 9110 says about one request: an independent judge, slow and plain on purpose.
 
-Written from sections 5.6, 8.8, 13 and 14 of the RFC, with the choices of the project's contract where the RFC leaves
+Written from sections 5.6, 8.8, 13 and 14 of the RFC, with the README's deliberate choices where the RFC leaves
 one. Bytes are counted in sets of positions and numerals are compared as text, so that no mistake in arithmetic can be
 shared with what is judged.
 """
@@ -21,7 +21,7 @@ ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')  # 8.8.3
 DATE_FORMS = "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"  # 5.6.7
 ASCII_DIGITS = frozenset("0123456789")
 BLANKS = " \t"  # OWS, 5.6.3
-SURPLUS = 4096  # the contract: no answer is larger than the whole + 4 KiB
+SURPLUS = 4096  # deliberate choice: no answer is larger than the whole + 4 KiB
 
 
 class Representation(NamedTuple):
@@ -88,7 +88,7 @@ def weak_comparison(one: str, other: str) -> bool:
 
 
 def if_match(text: str, etag: str | None) -> bool:
-    """13.1.1. A field that does not parse has no say (contract, 4)."""
+    """13.1.1. A field that does not parse has no say (a deliberate choice)."""
     tags = entity_tags(text)
     if text == "*" or tags is None:
         return True
@@ -96,7 +96,7 @@ def if_match(text: str, etag: str | None) -> bool:
 
 
 def if_none_match(text: str, etag: str | None) -> bool:
-    """13.1.2. A field that does not parse has no say (contract, 4)."""
+    """13.1.2. A field that does not parse has no say (a deliberate choice)."""
     if text == "*":
         return False
     return etag is None or not any(weak_comparison(tag, etag) for tag in entity_tags(text) or ())
@@ -130,7 +130,7 @@ def if_unmodified_since(text: str, last_modified: str | None) -> bool:
 def if_range(text: str, selected: Representation) -> bool:
     """13.1.5: a strong tag that is the same, or a strong date that is exactly Last-Modified."""
     if selected.etag is not None and strong_comparison(text, selected.etag):
-        return True  # also for an ETag without quotes (contract, 5)
+        return True  # also for an ETag without quotes (a deliberate choice)
     if '"' in text[:3]:
         return False
     asked, modified, date = instant(text), instant(selected.last_modified), instant(selected.date)
@@ -198,7 +198,7 @@ def satisfied(spec: tuple[str, str], length: int) -> tuple[int, int] | None:
 
 
 def merged(spans: list[tuple[int, int]]) -> Spans:
-    """What overlaps or touches put together, at the place of the first (15.3.7.2; contract, 6)."""
+    """What overlaps or touches put together, at the place of the first (15.3.7.2; a deliberate choice)."""
     groups: list[set[int]] = []
     for first, last in spans:
         group = set(range(first, last + 1))

@@ -258,7 +258,7 @@ def test_a_decoding_file_of_declared_length_is_advertised_and_not_decoded_for_it
 
 
 @pytest.mark.parametrize(("make", "content"), [row for row in SEEKABLE if isinstance(row.id, str) and (
-    row.id.startswith(("real", "unbuf", "Byte", "Named", "zip", "Gzip", "Buffered")))])
+    row.id.startswith(("real", "unbuf", "Byte", "Named", "zip", "Gzip", "BufferedReader over")))])
 def test_files_returned_without_a_wrapper(make: Make, content: bytes, tmp_path: Path) -> None:
     check_all(RangeMiddleware(answering(lambda: make(tmp_path))), content, advertised=False)
 

@@ -301,6 +301,12 @@ def test_question_beyond_bounds_gets_a_clear_message(client):
     assert (answer.status_code, answer.json) == (413, {"error": "That is too long to be asked."})
 
 
+def test_the_inspector_refuses_json_that_is_nested_too_deeply(client):
+    answer = client.post("/inspect", data="[" * 60_000, content_type="application/json")
+    assert answer.status_code == 400
+    assert "error" in answer.json
+
+
 def test_inspector_says_when_the_demo_does_not_answer(made):
     client = Client(create_site(("127.0.0.1", free_port()), made))
     answer = client.post("/inspect", json=QUESTION)

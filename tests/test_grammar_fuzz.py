@@ -242,7 +242,7 @@ def test_numerals_of_any_length(value, status, spans):
 # --- Other readers, where they agree with the RFC ---
 
 def known_disagreement(value: str) -> bool:
-    """httprange stops at 16 empty members and at 4,000 digits; the RFC and our contract do not."""
+    """httprange stops at 16 empty members and at 4,000 digits; the RFC does not."""
     return value.count(",") > 15 or re.search("[1-9][0-9]{3999}", value) is not None
 
 

@@ -187,7 +187,7 @@ def test_a_file_counts_from_where_it_stands_to_what_is_declared(make, content, s
     pytest.param(lambda environ: iter([b"sur", b"plus"]), id="generator"),
 ])
 def test_a_body_declared_empty_is_cut_to_nothing(body, value):
-    """Contract, 1: Content-Length equals the bytes sent, surplus of the source is cut; 6: Range is ignored."""
+    """Content-Length equals the bytes sent: surplus is cut. Range is ignored on an empty representation."""
     check(ask(app_for(body, declared(b"")), value), Expected(200), b"")
 
 

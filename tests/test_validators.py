@@ -1,4 +1,4 @@
-"""The validators made for files that come without (BEHAVIOUR 7)."""
+"""The validators made for files that come without."""
 
 # ruff: noqa: SIM115 - the files opened here are handed to the app's answer, and that is what closes them
 

@@ -1,0 +1,87 @@
+"""Wrappers: what frameworks and servers put around a file, and the file behind it."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from .forward import close_body
+
+DECODING_MODULES = frozenset({"bz2", "gzip", "lzma", "zipfile"})
+"""Where the files come from that go back by decoding from their first byte again."""
+
+_FILE_MODULES = DECODING_MODULES | {"_compression", "_io", "io", "tempfile"}
+
+_WRAPPERS = {
+    ("gunicorn.http.wsgi", "FileWrapper"): "filelike",
+    ("mod_wsgi", "FileWrapper"): "filelike",
+    ("wsgiref.util", "FileWrapper"): "filelike",
+    ("waitress.buffers", "ReadOnlyFileBasedBuffer"): "file",
+    ("werkzeug.wsgi", "FileWrapper"): "file",
+    ("webob.static", "FileIter"): "file",
+    ("pyramid.response", "FileIter"): "file",
+    ("bottle", "WSGIFileWrapper"): "fp",
+    ("django.http.response", "FileResponse"): "file_to_stream",
+    ("django.core.files.base", "File"): "file",
+    ("falcon.app_helpers", "CloseableStreamIterator"): "_stream",
+    ("tempfile", "_TemporaryFileWrapper"): "file",
+    (__name__, "FileWrapper"): "filelike",
+}
+"""Iterables that give the bytes of a file and nothing else, and where they keep it. They are matched by exact type:
+a subclass, or a stranger with such an attribute, may change the bytes on their way."""
+
+
+class FileWrapper:
+    """What apps get as ``wsgi.file_wrapper`` on a request with Range: it keeps the file within our reach (PEP 3333).
+
+    :param filelike: has ``read(size)``; ``close()`` is looked up on it when we are closed.
+    :param block_size: bytes per read, at most.
+    """
+
+    def __init__(self, filelike: Any, block_size: int = 8192) -> None:
+        self.filelike = filelike
+        self.block_size = block_size
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        block: bytes = self.filelike.read(self.block_size)
+        if not block:
+            raise StopIteration
+        return block
+
+    def close(self) -> None:
+        """Closes the file, once."""
+        if not self._closed:
+            self._closed = True
+            close_body(self.filelike)
+
+
+def find_file(body: object) -> Any | None:
+    """The file whose bytes this body gives, taken out of what frameworks and servers wrap around it; None if none.
+
+    Iterating a body may give other bytes than reading it would, so only files that are iterated in the way of the
+    standard library are taken for what they are. What stands in a wrapper is meant to be read.
+    """
+    file: Any = body
+    while attribute := _WRAPPERS.get((type(file).__module__, type(file).__qualname__)):
+        file = getattr(file, attribute, None)
+    return None if file is body and not _is_iterated_as_read(file) else file
+
+
+def _is_iterated_as_read(file: object) -> bool:
+    definers = (
+        next((kind.__module__ for kind in type(file).__mro__ if name in vars(kind)), "io")
+        for name in ("__iter__", "__next__")
+    )
+    known = isinstance(file, (io.IOBase, tempfile.SpooledTemporaryFile))
+    return known and all(module in _FILE_MODULES for module in definers)
+
+
+def owner(body: object) -> object:
+    """What to close when a body is not iterated: the file, where its wrapper leaves that to the iterator."""
+    return body if hasattr(body, "close") else find_file(body)
