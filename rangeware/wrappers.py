@@ -15,22 +15,18 @@ DECODING_MODULES = frozenset({"bz2", "gzip", "lzma", "zipfile"})
 _FILE_MODULES = DECODING_MODULES | {"_compression", "_io", "io", "tempfile"}
 
 _WRAPPERS = {
-    ("gunicorn.http.wsgi", "FileWrapper"): "filelike",
-    ("mod_wsgi", "FileWrapper"): "filelike",
-    ("wsgiref.util", "FileWrapper"): "filelike",
-    ("waitress.buffers", "ReadOnlyFileBasedBuffer"): "file",
-    ("werkzeug.wsgi", "FileWrapper"): "file",
-    ("webob.static", "FileIter"): "file",
-    ("pyramid.response", "FileIter"): "file",
-    ("bottle", "WSGIFileWrapper"): "fp",
-    ("django.http.response", "FileResponse"): "file_to_stream",
-    ("django.core.files.base", "File"): "file",
-    ("falcon.app_helpers", "CloseableStreamIterator"): "_stream",
-    ("tempfile", "_TemporaryFileWrapper"): "file",
-    (__name__, "FileWrapper"): "filelike",
+    "filelike": ("gunicorn.http.wsgi.FileWrapper", "mod_wsgi.FileWrapper", "wsgiref.util.FileWrapper"),
+    "file": ("waitress.buffers.ReadOnlyFileBasedBuffer", "werkzeug.wsgi.FileWrapper", "webob.static.FileIter",
+             "pyramid.response.FileIter", "django.core.files.base.File", "tempfile._TemporaryFileWrapper"),
+    "file_to_stream": ("django.http.response.FileResponse",),
+    "fp": ("bottle.WSGIFileWrapper",),
+    "_stream": ("falcon.app_helpers.CloseableStreamIterator",),
 }
-"""Iterables that give the bytes of a file and nothing else, and where they keep it. They are matched by exact type:
+"""Where iterables that give the bytes of a file and nothing else keep that file. They are matched by exact type:
 a subclass, or a stranger with such an attribute, may change the bytes on their way."""
+
+_KEPT_IN = {name: attribute for attribute, names in _WRAPPERS.items() for name in names}
+_KEPT_IN[f"{__name__}.FileWrapper"] = "filelike"
 
 
 class FileWrapper:
@@ -68,7 +64,7 @@ def find_file(body: object) -> Any | None:
     standard library are taken for what they are. What stands in a wrapper is meant to be read.
     """
     file: Any = body
-    while attribute := _WRAPPERS.get((type(file).__module__, type(file).__qualname__)):
+    while attribute := _KEPT_IN.get(f"{type(file).__module__}.{type(file).__qualname__}"):
         file = getattr(file, attribute, None)
     return None if file is body and not _is_iterated_as_read(file) else file
 
