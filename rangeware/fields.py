@@ -16,6 +16,8 @@ _MAX_DIGITS = 20  # more than any length has: a file system ends at 2**63
 _BEYOND = 10**_MAX_DIGITS
 _EMPTY_MEMBERS = 100  # RFC 9110 5.6.1.2: "a reasonable number" of empty list members
 
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
 
 class ByteRange(NamedTuple):
     """Bytes of a representation: zero based, both positions inclusive, as on the wire (RFC 9110 14.1.2).

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from .fields import (
     ANY,
+    EPOCH,
     ByteRange,
     EntityTag,
     RangeSpec,
@@ -27,7 +28,6 @@ BOUNDARY_LENGTH = 32
 
 _SURPLUS = 4096  # bytes: no answer is larger than the complete length and this
 _ONE_SECOND = timedelta(seconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Reason(enum.Enum):
@@ -89,7 +89,7 @@ class Representation(NamedTuple):
     complete_length: int | None
     etag: EntityTag | None = None
     last_modified: datetime | None = None
-    date: datetime = _EPOCH
+    date: datetime = EPOCH
     content_type: str | None = None
     random_access: bool = True
     status: int = 200

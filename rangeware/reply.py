@@ -6,10 +6,11 @@ The content of an answer is a list of segments, each either literal bytes or a `
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from .fields import (
+    EPOCH,
     ByteRange,
     EntityTag,
     Segment,
@@ -25,7 +26,6 @@ from .plan import Plan, Reason, Representation
 
 Field = tuple[str, str]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SETTLED = timedelta(seconds=2)
 _OFFLOAD_FIELDS = ("x-accel-redirect", "x-sendfile", "x-lighttpd-send-file")
 _DIGESTS_OF_CONTENT = frozenset({"content-digest", "content-md5"})  # RFC 9530 2: of the bytes sent, not of the whole
@@ -114,10 +114,10 @@ def made_validators(
     The tag is made of lengths and times only, so that hosts behind one load balancer agree. It is weak while the file
     is so young that it could change again within the resolution of its clock.
     """
-    age = now - _EPOCH - timedelta(microseconds=mtime_ns // 1000)
+    age = now - EPOCH - timedelta(microseconds=mtime_ns // 1000)
     made = []
     if head.get("last-modified") is None:  # RFC 9110 8.8.2.1: never later than the Date of the message
-        made.append(("Last-Modified", format_http_date(now - min(max(age, timedelta(0)), now - _EPOCH))))
+        made.append(("Last-Modified", format_http_date(now - min(max(age, timedelta(0)), now - EPOCH))))
     if head.get("etag") is None:
         opaque_tag = f"{complete_length:x}-{mtime_ns:x}" + (f"-{offset:x}" if offset else "")
         made.append(("ETag", str(EntityTag(opaque_tag, weak=age < _SETTLED))))

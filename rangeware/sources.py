@@ -77,6 +77,9 @@ class SeekableSource(NamedTuple):
             if held and len(piece) > room:
                 yield b"".join(held)
                 held, room = [], self.block_size
+            if len(piece) >= self.block_size:  # a whole block is sent before the next one is read
+                yield piece
+                continue
             held.append(piece)
             room -= len(piece)
         yield b"".join(held)
@@ -132,22 +135,23 @@ def _open(body: object, declared: int | None, block_size: int, openers: tuple[Op
 
 
 def _in_memory(body: Sequence[object]) -> bool:
-    """Whether this list or tuple gives its items and nothing else, and they are bytes."""
+    """Whether this list or tuple gives its items and nothing else, and they are bytes in one piece each."""
     return type(body).__iter__ in (list.__iter__, tuple.__iter__) and all(
-        isinstance(item, (bytes, bytearray, memoryview)) for item in body
+        isinstance(item, (bytes, bytearray, memoryview)) and memoryview(item).c_contiguous for item in body
     )
 
 
 def _memory(items: Sequence[bytes | bytearray | memoryview], block_size: int) -> SeekableSource:
-    blocks = [item if type(item) is bytes else memoryview(item).tobytes() for item in items]
-    next_positions = list(accumulate(len(block) for block in blocks))
+    """Items in memory. They are not copied but for what is sent, nor held so that the app could not change them."""
+    next_positions = list(accumulate(memoryview(item).nbytes for item in items))
 
     def read_at(pos: int, size: int) -> bytes:
         index = bisect_right(next_positions, pos)
-        skipped = pos - (next_positions[index] - len(blocks[index]))
-        return blocks[index][skipped:skipped + size]
+        with memoryview(items[index]) as view, view.cast("B") as octets:
+            skipped = pos - (next_positions[index] - view.nbytes)
+            return octets[skipped:skipped + size].tobytes()
 
-    return SeekableSource(read_at, next_positions[-1] if blocks else 0, block_size)
+    return SeekableSource(read_at, next_positions[-1] if next_positions else 0, block_size)
 
 
 def _seekable(file: Any | None, block_size: int, openers: tuple[Opener, ...]) -> SeekableSource | None:

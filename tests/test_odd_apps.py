@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import array
 import functools
 import io
 import os
+import tracemalloc
 from typing import Any
 from wsgiref.util import FileWrapper as ServerWrapper
 
@@ -131,6 +133,46 @@ def test_a_list_that_can_be_closed_is_closed_once(items: list[bytes], value: str
 def test_a_list_with_an_iteration_of_its_own_is_iterated() -> None:
     app = RangeMiddleware(answering(lambda: ShoutingList([b"abc", b"def"]), ("Content-Length", "6")))
     assert get(app, "bytes=1-4").body == b"BCDE"
+
+
+@pytest.mark.parametrize("value", [None, "bytes=0-9", "bytes=0-9,-10"])
+def test_items_that_are_not_bytes_are_neither_copied_whole_nor_held(value: str | None) -> None:
+    items = [bytearray(2**22), memoryview(array.array("I", bytes(2**22)))]
+    app = RangeMiddleware(answering(items, ("Content-Length", str(2**23))))
+    environ, wire = environ_for(**({"range": value} if value else {})), Wire()
+    tracemalloc.start()
+    try:
+        body: Any = app(environ, wire.start_response)
+        first = next(iter(body))
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert first
+    if value:
+        items[0].append(0)  # type: ignore[union-attr]
+        body.close()
+
+
+def test_an_item_that_is_not_in_one_piece_makes_a_body_that_runs_forward() -> None:
+    body = [b"ab", memoryview(b"c.d.e.")[::2]]
+    app = RangeMiddleware(answering(body, ("Content-Length", "5")))
+    assert get(app, "bytes=1-3", validate=False).body == b"bcd"
+
+
+def test_a_whole_block_is_sent_before_the_next_one_is_read() -> None:
+    class Watched(io.BytesIO):
+        reads = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            self.reads += 1
+            return super().read(size)
+
+    file = Watched(CONTENT)
+    body: Any = RangeMiddleware(wrapped(lambda: file), block_size=100)(
+        environ_for(range="bytes=50-949"), Wire().start_response)
+    for reads, block in enumerate(body, 1):
+        assert (file.reads, len(block)) == (reads, 100)
+    assert file.reads == 9
 
 
 def lazy(body: Any) -> Any:
