@@ -96,10 +96,16 @@ class Head:
     def _declined(self) -> Reason | None:
         if (self.get("accept-ranges") or "").strip().lower() == "none":
             return Reason.ACCEPT_RANGES_NONE
-        if (self.get("content-encoding") or "").strip().lower() in ("", "identity"):
-            return None
-        etag = self.etag  # a coding made on the fly gives other bytes with each request
-        return Reason.CONTENT_CODING if etag is None or etag.weak else None
+        coding = (self.get("content-encoding") or "").strip().lower()
+        return None if coding in ("", "identity") or self._stable_under(coding) else Reason.CONTENT_CODING
+
+    def _stable_under(self, coding: str) -> bool:
+        """Whether the next request will bring the same bytes. A coding made on the fly need not: gzip notes the time.
+
+        Flask-Compress makes such a tag of the tag of what it codes, and leaves it strong.
+        """
+        etag = self.etag
+        return etag is not None and not etag.weak and not etag.opaque_tag.endswith(f":{coding}")
 
     def without(self, names: Collection[str]) -> list[Field]:
         """The fields but for those with these names (in lower case), in their order."""

@@ -69,6 +69,10 @@ OBSTACLES = [
     (200, [("Content-Encoding", "gzip")], Reason.CONTENT_CODING),
     (200, [("Content-Encoding", "gzip"), ("ETag", 'W/"v1"')], Reason.CONTENT_CODING),
     (200, [("Content-Encoding", "gzip"), ("ETag", '"v1"')], None),
+    (200, [("Content-Encoding", "gzip"), ("ETag", '"v1:gzip"')], Reason.CONTENT_CODING),  # as Flask-Compress marks it
+    (200, [("Content-Encoding", "BR"), ("ETag", '"v1:br"')], Reason.CONTENT_CODING),
+    (200, [("Content-Encoding", "br"), ("ETag", '"v1:gzip"')], None),
+    (200, [("ETag", '"v1:gzip"')], None),
 ]
 
 
