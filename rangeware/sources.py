@@ -43,12 +43,19 @@ class Source(Protocol):
         """
 
 
-class FileState(NamedTuple):
-    """What tells one state of a file on disk from another: when it was modified (nanoseconds), and the position in
-    it (bytes) of byte 0 of the representation."""
+class DiskFile(NamedTuple):
+    """A regular file on disk, as it was when it was handed over.
 
-    mtime_ns: int
+    :param raw: its descriptor; ``fileno()`` refuses once it is closed, when the number may be another file's.
+    :param offset: the position in it (bytes) of byte 0 of the representation.
+    :param size: bytes in it.
+    :param mtime_ns: when it was modified (nanoseconds).
+    """
+
+    raw: io.FileIO
     offset: int
+    size: int
+    mtime_ns: int
 
 
 class SeekableSource(NamedTuple):
@@ -58,7 +65,7 @@ class SeekableSource(NamedTuple):
         short read.
     :param block_size: bytes per read and per block sent, at most.
     :param random_access: False where going back is as dear as starting again.
-    :param on_disk: what tells this state of a file on disk from another; None for anything else.
+    :param on_disk: the file, if it is one on disk; None for anything else.
     :param shorter: whether the app declared more than there is.
     """
 
@@ -66,7 +73,7 @@ class SeekableSource(NamedTuple):
     complete_length: int
     block_size: int
     random_access: bool = True
-    on_disk: FileState | None = None
+    on_disk: DiskFile | None = None
     shorter: bool = False
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
@@ -117,7 +124,7 @@ def open_source(body: object, declared: int | None, block_size: int) -> Source |
 def glance(body: object, declared: int | None, block_size: int) -> Source | None:
     """The same for a request without Range, where nothing is worth being moved that has a declared length, and
     nothing worth being decoded to its end to learn its length."""
-    openers = (_positioned, _buffer, _moved_cheaply) if declared is None else (_positioned, _buffer)
+    openers = (_settled, _buffer, _moved_cheaply) if declared is None else (_settled, _buffer)
     return _open(body, declared, block_size, openers)
 
 
@@ -185,13 +192,24 @@ def _positioned(file: Any, block_size: int) -> SeekableSource | None:
     length = status.st_size - offset
 
     def read_at(pos: int, size: int) -> bytes:
-        # fileno() refuses a file that was closed meanwhile, whose number may be another file's by now
         return os.pread(raw.fileno(), size, offset + pos)
 
     # A size of 0 proves nothing (see /proc), nor does the size of anything but a regular file.
     if not stat.S_ISREG(status.st_mode) or length <= 0 and read_at(0, 1):
         return None
-    return SeekableSource(read_at, max(0, length), block_size, on_disk=FileState(status.st_mtime_ns, offset))
+    on_disk = DiskFile(raw, offset, status.st_size, status.st_mtime_ns)
+    return SeekableSource(read_at, max(0, length), block_size, on_disk=on_disk)
+
+
+@_or_none
+def _settled(file: Any, block_size: int) -> SeekableSource | None:
+    """The same, for a server that will send it by itself: some send from where the descriptor stands, which a seek
+    within what is buffered does not move."""
+    source = _positioned(file, block_size)
+    if source is not None and source.on_disk is not None and source.on_disk.raw.tell() != source.on_disk.offset:
+        file.seek(0, os.SEEK_END)
+        file.seek(source.on_disk.offset)
+    return source
 
 
 @_or_none

@@ -21,6 +21,8 @@ _WRAPPERS = {
     "file_to_stream": ("django.http.response.FileResponse",),
     "fp": ("bottle.WSGIFileWrapper",),
     "_stream": ("falcon.app_helpers.CloseableStreamIterator",),
+    "iter_response": ("cherrypy._cpwsgi._TrappedResponse", "cherrypy._cpwsgi.AppResponse"),
+    "input": ("cherrypy.lib.file_generator",),
 }
 """Where iterables that give the bytes of a file and nothing else keep that file. They are matched by exact type:
 a subclass, or a stranger with such an attribute, may change the bytes on their way."""

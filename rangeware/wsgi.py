@@ -9,11 +9,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOption
-from .fields import Segment
+from .fields import ByteRange, Segment
 from .forward import Body, Chunks, ForwardSource, Spool, close_body, sliced
 from .options import Options
 from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide
 from .reply import Field, Head, Reply, compose, content_length, describe, made_validators
+from .servers import hand_over
 from .slicer import Slicer
 from .sources import SeekableSource, Source, glance, open_source
 from .wrappers import FileWrapper, owner
@@ -170,10 +171,14 @@ class _Exchange:
         added: list[Field] = []
         if on_disk is not None and self._options.validators:
             added = made_validators(head, source.complete_length, on_disk.mtime_ns, on_disk.offset, _now())
-        if self._request.method == "HEAD" and obstacle is None and head.get("content-length") is None:
-            # Without it some servers send an end of chunks. An empty body says nothing: on HEAD it may be left out.
-            added += [("Content-Length", str(source.complete_length))] if source.complete_length else []
+        if obstacle is None and head.get("content-length") is None and self._is_told_by(source):
+            # Without it some servers send an end of chunks after a HEAD, and a body of which nobody sees the end.
+            added.append(("Content-Length", str(source.complete_length)))
         return Head(head.status, [*head.fields, *added]) if added else head
+
+    def _is_told_by(self, source: Source) -> bool:
+        """Whether the body says how long the content of GET is: an empty one on HEAD does not, it was left out."""
+        return source.complete_length > 0 or self._request.method == "GET"
 
     def _plan(self, head: Head, source: Source | None) -> tuple[Plan, Reply]:
         complete_length = None if source is None else source.complete_length
@@ -208,6 +213,10 @@ class _Exchange:
     def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
         if self._request.method == "HEAD":
             return Body(iter(()), 0, owner(body))
+        segments = self._segments(reply, source, body)
+        handed = hand_over(self._environ, reply.status, source, segments, owner(body)) if segments else None
+        if handed is not None:
+            return handed
         if reply.segments is None:  # some servers send the head with the first block: none must not be missing
             return (b"",) if type(body) in (list, tuple) and not body else body
         if source is not None and reply.needs_source:
@@ -215,6 +224,12 @@ class _Exchange:
         else:
             blocks = sliced(Slicer(reply.segments), ())
         return Body(blocks, content_length(reply.segments), owner(body))
+
+    def _segments(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Sequence[Segment] | None:
+        """The content, also where the app's body is all of it: a file, in our wrapper instead of the server's."""
+        if reply.segments is None and type(body) is FileWrapper and source is not None and not source.shorter:
+            return (ByteRange(0, source.complete_length - 1),)
+        return reply.segments
 
     def _write(self, data: bytes) -> None:
         """The callable that start_response gives the app: what is written comes before what is yielded."""

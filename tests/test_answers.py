@@ -221,6 +221,30 @@ def test_no_accept_ranges_on_other_statuses(status: str) -> None:
     assert get(RangeMiddleware(answering([CONTENT], status=status))).get("Accept-Ranges") is None
 
 
+MEASURED = [
+    pytest.param(CONTENT, [CONTENT], [], "1000", id="list"),
+    pytest.param(CONTENT, cut(CONTENT, 300), [], "1000", id="list of several"),
+    pytest.param(CONTENT, lambda: io.BytesIO(CONTENT), [], "1000", id="buffer"),
+    pytest.param(CONTENT, lambda: iter(cut(CONTENT, 300)), [], None, id="generator"),
+    pytest.param(CONTENT, [CONTENT], [("Transfer-Encoding", "chunked")], None, id="framed by the app"),
+    pytest.param(CONTENT, [CONTENT], [("content-length", "1000")], "1000", id="declared"),
+    pytest.param(b"", [], [], "0", id="nothing"),
+    pytest.param(b"", [b""], [], "0", id="an empty item"),
+]
+
+
+@pytest.mark.parametrize(("content", "body", "fields", "value"), MEASURED)
+def test_a_length_that_the_body_tells_is_added(content: bytes, body: Any, fields: list[tuple[str, str]],
+                                               value: str | None) -> None:
+    answer = get(RangeMiddleware(answering(body, *fields)))
+    assert (answer.status, answer.body, answer.get("Content-Length")) == (200, content, value)
+
+
+def test_none_is_added_to_another_status_or_method() -> None:
+    assert get(RangeMiddleware(answering([CONTENT], status="404 Not Found"))).get("Content-Length") is None
+    assert get(RangeMiddleware(answering([CONTENT])), method="POST").get("Content-Length") is None
+
+
 def test_no_accept_ranges_on_other_methods() -> None:
     assert get(RangeMiddleware(answering([CONTENT])), method="POST").get("Accept-Ranges") is None
 

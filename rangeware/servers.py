@@ -1,0 +1,139 @@
+"""Servers: which of them may be given a file to send by themselves, and the file that they are given.
+
+What servers hand out as ``wsgi.file_wrapper`` differs in what it makes of the position of a file and of
+Content-Length. Who is not named here gets bounded blocks, never an object with ``fileno``: with some servers that alone
+brings the whole file back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from .errors import TruncatedSource
+from .fields import ByteRange, Segment
+from .forward import close_body
+from .sources import DiskFile, SeekableSource, Source
+
+Environ = dict[str, Any]
+
+
+def _gunicorn(environ: Environ, status: int, to_both_ends: bool) -> bool:
+    """Sends from where the descriptor stands, Content-Length bytes, with ``sendfile``. Not over TLS and not from the
+    gevent worker: their sockets have no ``sendfile``, and it then reads smaller blocks than we do."""
+    return type(environ.get("gunicorn.socket")).__module__ == "socket"
+
+
+def _waitress(environ: Environ, status: int, to_both_ends: bool) -> bool:
+    """Sends from ``tell()``, Content-Length bytes or what is left, from its event loop: no thread waits for it."""
+    return True
+
+
+def _mod_wsgi(environ: Environ, status: int, to_both_ends: bool) -> bool:
+    """Sends from ``tell()``, Content-Length bytes, mapped or with ``sendfile``. An embedded one leaves a file under a
+    200 to Apache's own range filter, which would slice what was refused."""
+    return status == 206 or bool(environ.get("mod_wsgi.process_group"))
+
+
+def _whole_files_only(environ: Environ, status: int, to_both_ends: bool) -> bool:
+    """uWSGI sends all of the file, bjoern all up to its end, whatever Content-Length says."""
+    return to_both_ends and status != 206
+
+
+_TRUSTED: dict[str, Callable[[Environ, int, bool], bool]] = {
+    "gunicorn.http.wsgi.FileWrapper": _gunicorn,
+    "waitress.buffers.ReadOnlyFileBasedBuffer": _waitress,
+    "mod_wsgi.FileWrapper": _mod_wsgi,
+    "None.uwsgi_sendfile": _whole_files_only,
+    "builtins.FileWrapper": _whole_files_only,  # bjoern's
+}
+"""By the name of what the server offers as ``wsgi.file_wrapper``: whether it can be trusted with this file."""
+
+
+def hand_over(
+    environ: Environ, status: int, source: Source | None, segments: Sequence[Segment], *closing: object
+) -> Iterable[bytes] | None:
+    """The content in the wrapper of the server that made ``environ``; None where that is not safe.
+
+    A part that is not larger than a block goes faster as bytes.
+
+    :param status: of the answer: 206, or another of which the content is all there is.
+    :param closing: closed in the reverse order, once the server closes the wrapper.
+    """
+    part = segments[0]
+    if not isinstance(source, SeekableSource) or not isinstance(part, ByteRange) or len(segments) > 1:
+        return None
+    file, wrapper = source.on_disk, environ.get("wsgi.file_wrapper")
+    trusts = _TRUSTED.get(f"{getattr(wrapper, '__module__', '')}.{getattr(wrapper, '__qualname__', '')}")
+    if file is None or wrapper is None or trusts is None or part.length <= source.block_size:
+        return None
+    to_both_ends = file.offset == 0 == part.first_pos and part.next_pos == file.size
+    if not trusts(environ, status, to_both_ends):
+        return None
+    wrapped: Iterable[bytes] = wrapper(FileSlice(file, part, *closing), source.block_size)
+    return wrapped
+
+
+class FileSlice:
+    """A part of a file on disk, as the wrappers of servers take it. It ends with the part, so that it is bounded also
+    where the server iterates over it (gunicorn does with ``--no-sendfile``). Positions are those of the whole file,
+    since servers pass them on to calls on its descriptor.
+
+    :param part: positions in the representation.
+    :param closing: closed in the reverse order, once.
+    """
+
+    def __init__(self, file: DiskFile, part: ByteRange, *closing: object) -> None:
+        self._raw = file.raw
+        self._pos = file.offset + part.first_pos
+        self._end = file.offset + part.next_pos
+        self._closing = ExitStack()
+        for body in closing:
+            self._closing.callback(close_body, body)
+        self._closing.callback(self._check)
+
+    def fileno(self) -> int:
+        """The descriptor, moved to where we stand: what was buffered from it does not count.
+
+        :raises ValueError: if the file is closed.
+        """
+        descriptor = self._raw.fileno()
+        os.lseek(descriptor, self._pos, os.SEEK_SET)
+        return descriptor
+
+    def tell(self) -> int:
+        """The position in the file."""
+        return self._pos
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves as ``io.IOBase.seek`` does; the end is that of the part."""
+        self._pos = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._pos, os.SEEK_END: self._end}[whence])
+        return self._pos
+
+    def read(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes of what is left of the part; all of it if ``size`` is negative.
+
+        :raises TruncatedSource: if the file ends before the part does.
+        """
+        left = self._end - self._pos
+        block = os.pread(self._raw.fileno(), left if size < 0 else min(left, size), self._pos) if left > 0 else b""
+        if not block and left > 0 and size:
+            raise TruncatedSource(self._pos, self._end)
+        self._pos += len(block)
+        return block
+
+    def close(self) -> None:
+        """Closes what it was given, once.
+
+        :raises TruncatedSource: if the file lost bytes of the part while the server sent it by its descriptor: the
+            connection must not be kept.
+        """
+        self._closing.close()
+
+    def _check(self) -> None:
+        if self._pos < self._end:
+            size = os.fstat(self._raw.fileno()).st_size
+            if size < self._end:
+                raise TruncatedSource(size, self._end)
