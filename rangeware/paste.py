@@ -1,0 +1,64 @@
+"""The entry point for Paste's ini files (Pyramid's, too): ``[filter:rangeware]`` with ``use = egg:rangeware``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
+
+from .errors import InvalidOption
+from .options import Options
+from .wsgi import RangeMiddleware
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "on", "y", "t", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "n", "f", "0"), False),
+}
+"""The words that Paste's own ``asbool`` reads."""
+
+_DEFAULTS = {field.name: field.default for field in fields(Options)}
+
+
+def main(app: WSGIApplication, global_conf: dict[str, str], /, **local_conf: str) -> RangeMiddleware:
+    """The middleware around ``app``, with the options of its section in the ini.
+
+    >>> main(app, {}, max_ranges="50", preconditions="false", on_plan="films.metrics:count")
+
+    :param global_conf: what the ini says to all of its sections: not meant for us.
+    :param local_conf: options by name, as text. A callable is named by its module, which is imported, and its place
+        in it.
+    :raises InvalidOption: for a value that cannot be read or cannot work, and for a name that is no option.
+    """
+    options = Options.read({name: _value(name, text) for name, text in local_conf.items()})
+    return RangeMiddleware(app, **vars(options))
+
+
+def _value(name: str, text: str) -> object:
+    """The value meant for this option; the default tells its type. What is no option stays as it is."""
+    read, wanted = _READERS.get(type(_DEFAULTS.get(name, "")), (str, "text"))
+    try:
+        return read(text)
+    except (LookupError, ValueError, ImportError, AttributeError) as exc:
+        raise InvalidOption(f"{name} must be {wanted}, not {text!r}") from exc
+
+
+def _truth(text: str) -> bool:
+    return _TRUTHS[text.lower()]
+
+
+def _named(text: str) -> object:
+    found = resolve_name(text)
+    if not callable(found):
+        raise ValueError(f"{found!r} cannot be called")
+    return found
+
+
+_READERS: dict[type, tuple[Callable[[str], object], str]] = {
+    bool: (_truth, "true or false"),
+    int: (int, "a whole number"),
+    type(None): (_named, "the name of a callable, as package.module:attribute"),
+}
