@@ -8,13 +8,14 @@ brings the whole file back.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from .errors import TruncatedSource
 from .fields import ByteRange, Segment
 from .forward import close_body
+from .reply import Field
 from .sources import DiskFile, SeekableSource, Source
 
 Environ = dict[str, Any]
@@ -52,6 +53,22 @@ _TRUSTED: dict[str, Callable[[Environ, int, bool], bool]] = {
 """By the name of what the server offers as ``wsgi.file_wrapper``: whether it can be trusted with this file."""
 
 
+_DOUBLING = ("a2wsgi.wsgi", "hypercorn.app_wrappers", "werkzeug.serving")
+"""Where the servers come from that send a Date and a Server of their own also beside those of the app."""
+
+
+def sent_once(fields: list[Field], start_response: object) -> list[Field]:
+    """The fields without those that the server of this ``start_response`` would double (RFC 9110 5.3)."""
+    if getattr(start_response, "__module__", None) not in _DOUBLING:
+        return fields
+    return [field for field in fields if field[0].lower() not in ("date", "server")]
+
+
+def hides_file(wrapper: object) -> bool:
+    """Whether what the server offers as ``wsgi.file_wrapper`` does not tell which file is in it: bjoern's, in C."""
+    return getattr(wrapper, "__module__", None) == "builtins"
+
+
 def hand_over(
     environ: Environ, status: int, source: Source | None, segments: Sequence[Segment], *closing: object
 ) -> Iterable[bytes] | None:
@@ -72,27 +89,33 @@ def hand_over(
     to_both_ends = file.offset == 0 == part.first_pos and part.next_pos == file.size
     if not trusts(environ, status, to_both_ends):
         return None
-    wrapped: Iterable[bytes] = wrapper(FileSlice(file, part, *closing), source.block_size)
+    wrapped: Iterable[bytes] = wrapper(FileSlice(file, part, source.block_size, *closing), source.block_size)
     return wrapped
 
 
 class FileSlice:
     """A part of a file on disk, as the wrappers of servers take it. It ends with the part, so that it is bounded also
-    where the server iterates over it (gunicorn does with ``--no-sendfile``). Positions are those of the whole file,
-    since servers pass them on to calls on its descriptor.
+    where the server iterates over it (gunicorn does with ``--no-sendfile``), and can be iterated itself: uWSGI's
+    wrapper gives back what it got. Positions are those of the whole file, since servers pass them on to calls on its
+    descriptor.
 
     :param part: positions in the representation.
+    :param block_size: bytes that an iteration gives at once, at most.
     :param closing: closed in the reverse order, once.
     """
 
-    def __init__(self, file: DiskFile, part: ByteRange, *closing: object) -> None:
+    def __init__(self, file: DiskFile, part: ByteRange, block_size: int, *closing: object) -> None:
         self._raw = file.raw
+        self._block_size = block_size
         self._pos = file.offset + part.first_pos
         self._end = file.offset + part.next_pos
         self._closing = ExitStack()
         for body in closing:
             self._closing.callback(close_body, body)
         self._closing.callback(self._check)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(self._block_size), b"")
 
     def fileno(self) -> int:
         """The descriptor, moved to where we stand: what was buffered from it does not count.

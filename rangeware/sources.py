@@ -217,14 +217,12 @@ def _buffer(file: Any, block_size: int) -> SeekableSource | None:
     """A buffer in memory, read without being moved."""
     if type(file) is not io.BytesIO:
         return None
-    offset = file.tell()
+    offset, content = file.tell(), file.getvalue()  # which a buffer that is not written to does not copy
 
     def read_at(pos: int, size: int) -> bytes:
-        with file.getbuffer() as view:
-            return bytes(view[offset + pos:offset + pos + size])
+        return content[offset + pos:offset + pos + size]
 
-    with file.getbuffer() as view:
-        return SeekableSource(read_at, max(0, len(view) - offset), block_size)
+    return SeekableSource(read_at, max(0, len(content) - offset), block_size)
 
 
 def _moved_cheaply(file: Any, block_size: int) -> SeekableSource | None:

@@ -14,21 +14,32 @@ DECODING_MODULES = frozenset({"bz2", "gzip", "lzma", "zipfile"})
 
 _FILE_MODULES = DECODING_MODULES | {"_compression", "_io", "io", "tempfile"}
 
-_WRAPPERS = {
-    "filelike": ("gunicorn.http.wsgi.FileWrapper", "mod_wsgi.FileWrapper", "wsgiref.util.FileWrapper"),
+_READERS = {
+    "filelike": (f"{__name__}.FileWrapper", "gunicorn.http.wsgi.FileWrapper", "mod_wsgi.FileWrapper",
+                 "wsgiref.util.FileWrapper"),
     "file": ("waitress.buffers.ReadOnlyFileBasedBuffer", "werkzeug.wsgi.FileWrapper", "webob.static.FileIter",
              "pyramid.response.FileIter", "django.core.files.base.File", "tempfile._TemporaryFileWrapper"),
     "file_to_stream": ("django.http.response.FileResponse",),
     "fp": ("bottle.WSGIFileWrapper",),
-    "_stream": ("falcon.app_helpers.CloseableStreamIterator",),
-    "iter_response": ("cherrypy._cpwsgi._TrappedResponse", "cherrypy._cpwsgi.AppResponse"),
     "input": ("cherrypy.lib.file_generator",),
+    "_stream": ("falcon.app_helpers.CloseableStreamIterator",),
 }
-"""Where iterables that give the bytes of a file and nothing else keep that file. They are matched by exact type:
+"""Where iterables that read a file and give its bytes and nothing else keep that file. They are matched by exact type:
 a subclass, or a stranger with such an attribute, may change the bytes on their way."""
 
-_KEPT_IN = {name: attribute for attribute, names in _WRAPPERS.items() for name in names}
-_KEPT_IN[f"{__name__}.FileWrapper"] = "filelike"
+_PASSERS = {
+    "iter_response": ("cherrypy._cpwsgi._TrappedResponse", "cherrypy._cpwsgi.AppResponse"),
+    "_iterator": ("django.http.response.StreamingHttpResponse",),
+    "_response": ("sentry_sdk.integrations.wsgi._ScopedResponse",),
+}
+"""Where iterables that pass on the chunks of another one keep that."""
+
+_KEPT_IN = {
+    name: (attribute, reads)
+    for reads, kinds in ((True, _READERS), (False, _PASSERS))
+    for attribute, names in kinds.items()
+    for name in names
+}
 
 
 class FileWrapper:
@@ -63,12 +74,15 @@ def find_file(body: object) -> Any | None:
     """The file whose bytes this body gives, taken out of what frameworks and servers wrap around it; None if none.
 
     Iterating a body may give other bytes than reading it would, so only files that are iterated in the way of the
-    standard library are taken for what they are. What stands in a wrapper is meant to be read.
+    standard library are taken for what they are. What stands in a wrapper that reads is meant to be read.
     """
     file: Any = body
-    while attribute := _KEPT_IN.get(f"{type(file).__module__}.{type(file).__qualname__}"):
+    is_read = False
+    while kept := _KEPT_IN.get(f"{type(file).__module__}.{type(file).__qualname__}"):
+        attribute, reads = kept
         file = getattr(file, attribute, None)
-    return None if file is body and not _is_iterated_as_read(file) else file
+        is_read = is_read or reads
+    return file if is_read or _is_iterated_as_read(file) else None
 
 
 def _is_iterated_as_read(file: object) -> bool:

@@ -14,7 +14,7 @@ from .forward import Body, Chunks, ForwardSource, Spool, close_body, sliced
 from .options import Options
 from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide
 from .reply import Field, Head, Reply, compose, content_length, describe, made_validators
-from .servers import hand_over
+from .servers import hand_over, hides_file, sent_once
 from .slicer import Slicer
 from .sources import SeekableSource, Source, glance, open_source
 from .wrappers import FileWrapper, owner
@@ -64,7 +64,8 @@ class RangeMiddleware:
         if not ranged and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return self._app(environ, start_response)
         exchange = _Exchange(options, environ, start_response)
-        app_environ = _app_environ(environ, options.hide_range) if ranged else environ
+        wrapper = environ.setdefault("wsgi.file_wrapper", FileWrapper)  # apps would read files in a way of their own
+        app_environ = _app_environ(environ, options.hide_range) if ranged or hides_file(wrapper) else environ
         return exchange.respond(self._app(app_environ, exchange.start_response))
 
 
@@ -198,7 +199,8 @@ class _Exchange:
         self._begun = True
         self._handed_on = reply.segments is None
         own = self._head is not None and reply.status == self._head.status
-        self._server_write = self._start_response(self._status if own else _PHRASES[reply.status], reply.fields)
+        fields = sent_once(reply.fields, self._start_response)
+        self._server_write = self._start_response(self._status if own else _PHRASES[reply.status], fields)
         return self._server_write
 
     def _tell(self, plan: Plan) -> None:
@@ -211,25 +213,19 @@ class _Exchange:
                 _LOGGER.exception("on_plan failed")
 
     def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
-        if self._request.method == "HEAD":
+        if self._request.method == "HEAD" or reply.status == 304:  # a server may tell the length of an empty list
             return Body(iter(()), 0, owner(body))
-        segments = self._segments(reply, source, body)
-        handed = hand_over(self._environ, reply.status, source, segments, owner(body)) if segments else None
-        if handed is not None:
-            return handed
+        reply = _in_our_wrapper(reply, source, body)
         if reply.segments is None:  # some servers send the head with the first block: none must not be missing
             return (b"",) if type(body) in (list, tuple) and not body else body
+        handed = hand_over(self._environ, reply.status, source, reply.segments, owner(body))
+        if handed is not None:
+            return handed
         if source is not None and reply.needs_source:
             blocks = source.render(reply.segments)
         else:
             blocks = sliced(Slicer(reply.segments), ())
         return Body(blocks, content_length(reply.segments), owner(body))
-
-    def _segments(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Sequence[Segment] | None:
-        """The content, also where the app's body is all of it: a file, in our wrapper instead of the server's."""
-        if reply.segments is None and type(body) is FileWrapper and source is not None and not source.shorter:
-            return (ByteRange(0, source.complete_length - 1),)
-        return reply.segments
 
     def _write(self, data: bytes) -> None:
         """The callable that start_response gives the app: what is written comes before what is yielded."""
@@ -281,6 +277,14 @@ def _status_code(status: str) -> int:
     """The code of an app's status line; 0, which is nothing we understand, where there is none."""
     code = status[:3]
     return int(code) if code.isascii() and code.isdigit() else 0
+
+
+def _in_our_wrapper(reply: Reply, source: Source | None, body: Iterable[bytes]) -> Reply:
+    """The reply; where the app's body is to go on as it is, but is a file in our wrapper, with the bytes of that."""
+    seekable = isinstance(source, SeekableSource) and source.complete_length and not source.shorter
+    if source is None or not seekable or reply.segments is not None or type(body) is not FileWrapper:
+        return reply
+    return reply._replace(segments=(ByteRange(0, source.complete_length - 1),))
 
 
 def _now() -> datetime:

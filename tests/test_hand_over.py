@@ -7,10 +7,12 @@ What the servers then put on the wire is seen in tests/matrix.
 
 from __future__ import annotations
 
+import http.client
 import io
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,14 @@ from wsgiref.util import FileWrapper
 import gunicorn.http.wsgi
 import pytest
 import waitress.buffers
+import werkzeug.serving
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rangeware import ByteRange, RangeMiddleware, TruncatedSource
 from rangeware.servers import FileSlice
 from rangeware.sources import DiskFile
+from rangeware.wrappers import FileWrapper as OurWrapper
 from tests.support import Answer, Wire, answering, environ_for
 
 BLOCK = 1000
@@ -228,6 +232,60 @@ def test_what_was_handed_over_is_closed_once(path: Path, plain: socket.socket, w
     type(file).close(file)
 
 
+def whole(path: Path, offered: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Without Range: what the server gets, what the app was offered as a wrapper, and the file."""
+    seen, file = [], path.open("rb")
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        seen.append(environ["wsgi.file_wrapper"])
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return seen[0](file)  # type: ignore[no-any-return]
+    result = RangeMiddleware(app, block_size=BLOCK)({**environ_for(), **offered}, Wire().start_response)
+    return result, seen[0], file
+
+
+def test_a_server_without_a_wrapper_gets_blocks_of_ours(path: Path) -> None:
+    """Apps would read the file in a way of their own, which tells nothing of it, nor lets it have validators."""
+    result, offered, file = whole(path, {})
+    assert offered is OurWrapper
+    assert [len(block) for block in result] == [BLOCK] * (SIZE // BLOCK)
+    assert file.closed
+
+
+def test_a_wrapper_that_hides_the_file_is_not_what_the_app_gets(path: Path) -> None:
+    result, offered, file = whole(path, {"wsgi.file_wrapper": BJOERN})
+    assert (offered, type(result)) == (OurWrapper, FileWrapper)
+    assert b"".join(result) == CONTENT
+    close(result)
+    assert file.closed
+
+
+def test_our_wrapper_closes_the_file_once() -> None:
+    closed: list[str] = []
+    ours = OurWrapper(Closing("file", closed))
+    ours.close()
+    ours.close()
+    assert closed == ["file"]
+
+
+def test_a_server_that_doubles_the_date_does_not() -> None:
+    """Werkzeug's sends its own Date and Server first, and those of the app after them."""
+    dated = [("Date", "Thu, 01 Jan 2026 00:00:00 GMT"), ("Server", "app"), ("X-Own", "own")]
+    seen = {}
+    for name, app in (("bare", answering([CONTENT], *dated)), ("ours", RangeMiddleware(answering([CONTENT], *dated)))):
+        server = werkzeug.serving.make_server("127.0.0.1", 0, app)
+        serving = threading.Thread(target=server.handle_request)
+        serving.start()
+        client = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+        client.request("GET", "/")
+        seen[name] = [field.lower() for field, _ in client.getresponse().getheaders()]
+        client.close()
+        serving.join(10)
+        server.server_close()
+    assert [(seen["bare"].count(field), seen["ours"].count(field)) for field in ("date", "server", "x-own")] == [
+        (2, 1), (2, 1), (1, 1)]
+
+
 class Closing:
     """Notes in a list that it was closed."""
 
@@ -238,7 +296,7 @@ class Closing:
 def sliced(path: Path, first_pos: int, last_pos: int, *closing: object, offset: int = 0) -> FileSlice:
     """A part of this file."""
     raw = io.FileIO(str(path))
-    return FileSlice(DiskFile(raw, offset, SIZE, 0), ByteRange(first_pos, last_pos), *closing, raw)
+    return FileSlice(DiskFile(raw, offset, SIZE, 0), ByteRange(first_pos, last_pos), BLOCK, *closing, raw)
 
 
 def test_a_part_closes_all_once_in_the_reverse_order(path: Path) -> None:
@@ -279,6 +337,13 @@ def test_a_file_cut_after_all_was_sent_is_nobodys_concern(path: Path) -> None:
     part = sliced(path, 5, 9004)
     part.seek(9005)
     os.truncate(path, 0)
+    part.close()
+
+
+def test_a_part_can_be_iterated(path: Path) -> None:
+    """uWSGI's wrapper gives back what it got, and a middleware outside of us may iterate over that."""
+    part = sliced(path, 5, 5 + 2 * BLOCK)
+    assert list(part) == [CONTENT[5:5 + BLOCK], CONTENT[5 + BLOCK:5 + 2 * BLOCK], CONTENT[5 + 2 * BLOCK:6 + 2 * BLOCK]]
     part.close()
 
 
