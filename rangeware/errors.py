@@ -12,12 +12,11 @@ class InvalidOption(ValueError):
     """
 
 
-class TruncatedSource(OSError):
+class TruncatedSource(Exception):
     """A body ended before the bytes that the head had promised: the fault of the app or of its storage.
 
     Raised while the body is sent, so that the server closes the connection and the client sees that the answer
-    is incomplete (RFC 9112 section 8). Stopping quietly would let a kept-alive connection fall out of step. It is an
-    ``OSError`` since some servers send a page about any other error, which would come to stand amid the content.
+    is incomplete (RFC 9112 section 8). Stopping quietly would let a kept-alive connection fall out of step.
 
     :param length: how many bytes the body had.
     :param promised: how many it should have had at least.
