@@ -19,6 +19,14 @@ def close_body(body: object) -> None:
         close()
 
 
+def closing_all(bodies: Iterable[object]) -> ExitStack:
+    """What closes each of these bodies, in the reverse order, once, also if one of them fails to close."""
+    stack = ExitStack()
+    for body in bodies:
+        stack.callback(close_body, body)
+    return stack
+
+
 class Chunks:
     """The chunks of a body, the first of which can be drawn before they are asked for."""
 
@@ -111,7 +119,7 @@ class Spool:
 
 class Body:
     """The iterable that the server gets. It closes what it was given once, also if the server closes it twice, or
-    never: together with the last byte, and where there is none, at once.
+    never: together with the last byte, and where there is none, or a block fails to come, at once.
 
     :param length: bytes that the blocks give together; None where that is not known.
     :param closing: closed in the reverse order, after the blocks.
@@ -120,9 +128,7 @@ class Body:
     def __init__(self, blocks: Iterator[bytes], length: int | None, *closing: object) -> None:
         self._blocks = blocks
         self._missing = length
-        self._closing = ExitStack()
-        for body in (*closing, blocks):
-            self._closing.callback(close_body, body)
+        self._closing = closing_all((*closing, blocks))
         if length == 0:
             self._blocks = iter((b"",))  # some servers send the head with the first block
             self._close_early()
@@ -131,7 +137,11 @@ class Body:
         return self
 
     def __next__(self) -> bytes:
-        block = next(self._blocks)
+        try:
+            block = next(self._blocks)
+        except Exception:  # Twisted does not close what raised
+            self._close_early()
+            raise
         if self._missing is not None:
             self._missing -= len(block)
             if not self._missing:

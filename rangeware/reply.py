@@ -224,7 +224,12 @@ def _whole(plan: Plan, head: Head, selected: Representation) -> Reply:
     fields = _advertised(list(head.fields)) if selected.sliceable else list(head.fields)
     if plan.reason in (Reason.NO_RANGE, Reason.METHOD):
         return Reply(200, fields, None)
-    return _with_length(200, fields, (ByteRange(0, complete_length - 1) if complete_length else b"",))
+    return _with_length(200, fields, whole(complete_length))
+
+
+def whole(complete_length: int) -> tuple[Segment, ...]:
+    """The content where it is all of the representation."""
+    return (ByteRange(0, complete_length - 1) if complete_length else b"",)
 
 
 def _advertised(fields: list[Field]) -> list[Field]:

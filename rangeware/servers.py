@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from .errors import TruncatedSource
 from .fields import ByteRange, Segment
-from .forward import close_body
+from .forward import closing_all
 from .reply import Field
 from .sources import DiskFile, SeekableSource, Source
 
@@ -38,8 +37,8 @@ def _mod_wsgi(environ: Environ, status: int, to_both_ends: bool) -> bool:
     return status == 206 or bool(environ.get("mod_wsgi.process_group"))
 
 
-def _whole_files_only(environ: Environ, status: int, to_both_ends: bool) -> bool:
-    """uWSGI sends all of the file, bjoern all up to its end, whatever Content-Length says."""
+def _uwsgi(environ: Environ, status: int, to_both_ends: bool) -> bool:
+    """Sends all of the file with ``sendfile``, whatever position and Content-Length say."""
     return to_both_ends and status != 206
 
 
@@ -47,11 +46,12 @@ _TRUSTED: dict[str, Callable[[Environ, int, bool], bool]] = {
     "gunicorn.http.wsgi.FileWrapper": _gunicorn,
     "waitress.buffers.ReadOnlyFileBasedBuffer": _waitress,
     "mod_wsgi.FileWrapper": _mod_wsgi,
-    "None.uwsgi_sendfile": _whole_files_only,
-    "builtins.FileWrapper": _whole_files_only,  # bjoern's
+    "None.uwsgi_sendfile": _uwsgi,  # a function in C: it has no module
 }
-"""By the name of what the server offers as ``wsgi.file_wrapper``: whether it can be trusted with this file."""
+"""By the name of what the server offers as ``wsgi.file_wrapper``: whether it can be trusted with this file.
 
+bjoern is missing: its wrapper sends up to the end of the file, whatever Content-Length says, keeps the connection where
+the file became shorter, and costs as much as our blocks do."""
 
 _DOUBLING = ("a2wsgi.wsgi", "hypercorn.app_wrappers", "werkzeug.serving")
 """Where the servers come from that send a Date and a Server of their own also beside those of the app."""
@@ -65,7 +65,8 @@ def sent_once(fields: list[Field], start_response: object) -> list[Field]:
 
 
 def hides_file(wrapper: object) -> bool:
-    """Whether what the server offers as ``wsgi.file_wrapper`` does not tell which file is in it: bjoern's, in C."""
+    """Whether what the server offers as ``wsgi.file_wrapper`` does not tell which file is in it: a class in C without a
+    module, which is bjoern's."""
     return getattr(wrapper, "__module__", None) == "builtins"
 
 
@@ -105,26 +106,29 @@ class FileSlice:
     """
 
     def __init__(self, file: DiskFile, part: ByteRange, block_size: int, *closing: object) -> None:
-        self._raw = file.raw
+        self._file = file
         self._block_size = block_size
         self._pos = file.offset + part.first_pos
         self._end = file.offset + part.next_pos
-        self._closing = ExitStack()
-        for body in closing:
-            self._closing.callback(close_body, body)
+        self._closing = closing_all(closing)
         self._closing.callback(self._check)
+        self._descriptor: int | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(lambda: self.read(self._block_size), b"")
 
     def fileno(self) -> int:
-        """The descriptor, moved to where we stand: what was buffered from it does not count.
+        """A descriptor of our own that stands where we do. That of the app may share its position with others, and
+        what it buffered from it does not count.
 
+        :raises OSError: where the system cannot open a file anew by its descriptor (Linux can); servers then iterate.
         :raises ValueError: if the file is closed.
         """
-        descriptor = self._raw.fileno()
-        os.lseek(descriptor, self._pos, os.SEEK_SET)
-        return descriptor
+        if self._descriptor is None:
+            self._descriptor = os.open(f"/proc/self/fd/{self._file.raw.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
+            self._closing.callback(os.close, self._descriptor)
+        os.lseek(self._descriptor, self._pos, os.SEEK_SET)
+        return self._descriptor
 
     def tell(self) -> int:
         """The position in the file."""
@@ -141,9 +145,10 @@ class FileSlice:
         :raises TruncatedSource: if the file ends before the part does.
         """
         left = self._end - self._pos
-        block = os.pread(self._raw.fileno(), left if size < 0 else min(left, size), self._pos) if left > 0 else b""
-        if not block and left > 0 and size:
-            raise TruncatedSource(self._pos, self._end)
+        wanted = left if size < 0 else min(left, size)
+        block = os.pread(self._file.raw.fileno(), wanted, self._pos) if wanted > 0 else b""
+        if not block and wanted > 0:
+            raise self._truncated(self._pos)
         self._pos += len(block)
         return block
 
@@ -156,7 +161,10 @@ class FileSlice:
         self._closing.close()
 
     def _check(self) -> None:
-        if self._pos < self._end:
-            size = os.fstat(self._raw.fileno()).st_size
+        if self._pos < self._end and not self._file.raw.closed:
+            size = os.fstat(self._file.raw.fileno()).st_size
             if size < self._end:
-                raise TruncatedSource(size, self._end)
+                raise self._truncated(size)
+
+    def _truncated(self, pos: int) -> TruncatedSource:
+        return TruncatedSource(pos - self._file.offset, self._end - self._file.offset)

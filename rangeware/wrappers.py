@@ -14,6 +14,8 @@ DECODING_MODULES = frozenset({"bz2", "gzip", "lzma", "zipfile"})
 
 _FILE_MODULES = DECODING_MODULES | {"_compression", "_io", "io", "tempfile"}
 
+_BINARY = (io.BufferedReader, io.BufferedRandom, io.FileIO, io.BytesIO)
+
 _READERS = {
     "filelike": (f"{__name__}.FileWrapper", "gunicorn.http.wsgi.FileWrapper", "mod_wsgi.FileWrapper",
                  "wsgiref.util.FileWrapper"),
@@ -77,11 +79,13 @@ def find_file(body: object) -> Any | None:
     standard library are taken for what they are. What stands in a wrapper that reads is meant to be read.
     """
     file: Any = body
-    is_read = False
+    is_read = is_passed_on = False
     while kept := _KEPT_IN.get(f"{type(file).__module__}.{type(file).__qualname__}"):
         attribute, reads = kept
         file = getattr(file, attribute, None)
-        is_read = is_read or reads
+        is_read, is_passed_on = is_read or reads, is_passed_on or not reads
+    if is_passed_on and type(file) not in _BINARY:  # text would be encoded on its way
+        return None
     return file if is_read or _is_iterated_as_read(file) else None
 
 

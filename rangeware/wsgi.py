@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOption
-from .fields import ByteRange, Segment
+from .fields import Segment
 from .forward import Body, Chunks, ForwardSource, Spool, close_body, sliced
 from .options import Options
 from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide
-from .reply import Field, Head, Reply, compose, content_length, describe, made_validators
+from .reply import Field, Head, Reply, compose, content_length, describe, made_validators, whole
 from .servers import hand_over, hides_file, sent_once
 from .slicer import Slicer
 from .sources import SeekableSource, Source, glance, open_source
@@ -136,8 +136,8 @@ class _Exchange:
 
     def _answer(self, head: Head, body: Iterable[bytes]) -> Iterable[bytes]:
         source = self._source(head, body)
-        head = self._completed(head, source)
-        plan, reply = self._plan(head, source)
+        told = self._completed(head, source)
+        plan, reply = self._plan(told, source)
         spools = plan.reason is Reason.UNKNOWN_LENGTH and self._options.spool_limit > 0
         runs_forward = reply.needs_source and isinstance(source, ForwardSource)
         if (spools or runs_forward) and not isinstance(body, Chunks):
@@ -145,6 +145,9 @@ class _Exchange:
             return self._answer(self._head or head, body)
         if spools:
             return self._spooled(head, body)
+        measured = told.complete_length != head.complete_length and not isinstance(body, (list, tuple))
+        if measured or type(body) is FileWrapper:
+            reply = _of_file(reply, source)
         self._commit(plan, reply)
         return self._content(reply, source, body)
 
@@ -215,7 +218,6 @@ class _Exchange:
     def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
         if self._request.method == "HEAD" or reply.status == 304:  # a server may tell the length of an empty list
             return Body(iter(()), 0, owner(body))
-        reply = _in_our_wrapper(reply, source, body)
         if reply.segments is None:  # some servers send the head with the first block: none must not be missing
             return (b"",) if type(body) in (list, tuple) and not body else body
         handed = hand_over(self._environ, reply.status, source, reply.segments, owner(body))
@@ -279,12 +281,12 @@ def _status_code(status: str) -> int:
     return int(code) if code.isascii() and code.isdigit() else 0
 
 
-def _in_our_wrapper(reply: Reply, source: Source | None, body: Iterable[bytes]) -> Reply:
-    """The reply; where the app's body is to go on as it is, but is a file in our wrapper, with the bytes of that."""
-    seekable = isinstance(source, SeekableSource) and source.complete_length and not source.shorter
-    if source is None or not seekable or reply.segments is not None or type(body) is not FileWrapper:
+def _of_file(reply: Reply, source: Source | None) -> Reply:
+    """The reply, with the bytes of the file where the app's body was to go on as it is: what we measured is ours to
+    keep to, and what is in our wrapper may go faster in the server's."""
+    if reply.segments is not None or not isinstance(source, SeekableSource) or source.shorter:
         return reply
-    return reply._replace(segments=(ByteRange(0, source.complete_length - 1),))
+    return reply._replace(segments=whole(source.complete_length))
 
 
 def _now() -> datetime:

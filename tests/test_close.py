@@ -16,7 +16,7 @@ from wsgiref.util import FileWrapper
 import pytest
 
 from rangeware import RangeMiddleware, TruncatedSource
-from tests.support import CONTENT, Counted, Wire, cut, environ_for
+from tests.support import CONTENT, Counted, Wire, answering, cut, environ_for
 
 START = Callable[..., Any]
 HEAD = [("Content-Type", "application/octet-stream"), ("Content-Length", "1000"), ("ETag", '"v1"')]
@@ -444,6 +444,17 @@ def test_closed_once_when_the_server_refuses_the_head(kind: Maker, method: str, 
         assert count.closed <= 1
     else:
         assert count.closed == (1 if count.begun else 0)
+
+
+def test_what_fails_to_come_closes_all_at_once() -> None:
+    """Twisted does not close an iterator that raised."""
+    body = Counted(_failing([CONTENT[:100]]))
+    result = iter(RangeMiddleware(answering(body, ("Content-Length", "1000")))(
+        environ_for(range="bytes=10-"), Wire().start_response))
+    assert next(result) == CONTENT[10:100]
+    with pytest.raises(Boom):
+        next(result)
+    assert body.closed == 1
 
 
 # --- close() fails ---------------------------------------------------------------------------------------------------

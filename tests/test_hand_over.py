@@ -103,7 +103,7 @@ def test_one_range_goes_back_in_the_wrapper(
 
 
 @pytest.mark.parametrize("value", ["bytes=9-2", "lines=1-2", "bytes=0-5000,junk"])
-@pytest.mark.parametrize("wrapper", [*SERVED, UWSGI, BJOERN])
+@pytest.mark.parametrize("wrapper", [*SERVED, UWSGI])
 def test_the_whole_goes_back_in_the_wrapper(path: Path, plain: socket.socket, wrapper: Any, value: str) -> None:
     answer, result = ask(path, wrapper, value, **{"gunicorn.socket": plain})
     assert answer.status == 200
@@ -149,12 +149,15 @@ def test_nobody_else_gets_a_range_with_a_descriptor(path: Path, wrapper: Any, va
     assert not handed_over(ask(path, wrapper, value)[1])
 
 
-@pytest.mark.parametrize("wrapper", [UWSGI, BJOERN])
-def test_they_get_no_part_of_a_file_as_the_whole(path: Path, wrapper: Any) -> None:
+def test_uwsgi_gets_no_part_of_a_file_as_the_whole(path: Path) -> None:
     file = path.open("rb")
     file.seek(10)
-    assert not handed_over(ask(path, wrapper, "bytes=9-2", file=file)[1])
-    assert not handed_over(ask(path, wrapper, "bytes=9-2", ("Content-Length", str(SIZE - 1)))[1])
+    assert not handed_over(ask(path, UWSGI, "bytes=9-2", file=file)[1])
+    assert not handed_over(ask(path, UWSGI, "bytes=9-2", ("Content-Length", str(SIZE - 1)))[1])
+
+
+def test_bjoern_gets_no_file_at_all(path: Path) -> None:
+    assert not handed_over(ask(path, BJOERN, "bytes=9-2")[1])
 
 
 def test_a_small_range_goes_as_bytes(path: Path, plain: socket.socket) -> None:
@@ -209,12 +212,48 @@ def test_also_where_no_range_is_asked_for(path: Path) -> None:
     file.read(10)
     file.seek(100)
     wire = Wire()
-    result = RangeMiddleware(answering(lambda: GUNICORN(file)))(environ_for(), wire.start_response)
+    declared = ("Content-Length", str(SIZE - 100))
+    result = RangeMiddleware(answering(lambda: GUNICORN(file), declared))(environ_for(), wire.start_response)
     assert type(result) is GUNICORN
     assert result.filelike is file
     assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == file.tell() == 100
     assert b"".join(result) == CONTENT[100:]
     close(result)
+
+
+def test_a_descriptor_that_others_share_is_not_moved(path: Path, plain: socket.socket) -> None:
+    """A duplicate shares its position with the descriptor it was made of."""
+    shared = os.open(path, os.O_RDONLY)
+    file = open(os.dup(shared), "rb")
+    _, result = ask(path, GUNICORN, "bytes=5000-9999", file=file, **{"gunicorn.socket": plain})
+    descriptor = result.filelike.fileno()
+    assert result.filelike.fileno() == descriptor
+    assert (os.lseek(shared, 0, os.SEEK_CUR), os.lseek(descriptor, 0, os.SEEK_CUR)) == (0, 5000)
+    assert os.path.samestat(os.fstat(shared), os.fstat(descriptor))
+    close(result)
+    os.close(shared)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def growing(path: Path, body: Callable[[Any], Any]) -> bytes:
+    """What is sent of a file without a declared length that grows meanwhile; the server was told that of CONTENT."""
+    file, wire = path.open("rb"), Wire()
+    result = RangeMiddleware(answering(lambda: body(file)), block_size=BLOCK)(environ_for(), wire.start_response)
+    assert wire.head is not None
+    assert dict(wire.head[1])["Content-Length"] == str(SIZE)
+    first = next(iter(result))
+    with path.open("ab") as more:
+        more.write(bytes(10 * BLOCK))
+    sent = b"".join([first, *result])
+    close(result)
+    assert file.closed
+    return sent
+
+
+@pytest.mark.parametrize("body", [lambda file: file, FileWrapper, GUNICORN, OurWrapper])
+def test_a_length_that_we_measured_is_kept(path: Path, body: Callable[[Any], Any]) -> None:
+    assert growing(path, body) == CONTENT
 
 
 @pytest.mark.parametrize("wrapper", SERVED)
@@ -254,9 +293,8 @@ def test_a_server_without_a_wrapper_gets_blocks_of_ours(path: Path) -> None:
 
 def test_a_wrapper_that_hides_the_file_is_not_what_the_app_gets(path: Path) -> None:
     result, offered, file = whole(path, {"wsgi.file_wrapper": BJOERN})
-    assert (offered, type(result)) == (OurWrapper, FileWrapper)
+    assert offered is OurWrapper
     assert b"".join(result) == CONTENT
-    close(result)
     assert file.closed
 
 
@@ -331,6 +369,20 @@ def test_a_file_cut_while_it_is_read_shows_at_once(path: Path) -> None:
         assert (raised.value.length, raised.value.promised) == (6000, 9005)
     with pytest.raises(TruncatedSource):
         part.close()
+
+
+def test_lengths_are_told_in_bytes_of_the_representation(path: Path) -> None:
+    part = sliced(path, 5, 9004, offset=100)
+    os.truncate(path, 8000)
+    with pytest.raises(TruncatedSource) as raised:
+        part.close()
+    assert (raised.value.length, raised.value.promised) == (7900, 9005)
+
+
+def test_what_the_app_closed_meanwhile_is_not_looked_at(path: Path) -> None:
+    part = sliced(path, 5, 9004)
+    part._file.raw.close()
+    part.close()
 
 
 def test_a_file_cut_after_all_was_sent_is_nobodys_concern(path: Path) -> None:

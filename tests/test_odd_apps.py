@@ -10,6 +10,8 @@ import tracemalloc
 from typing import Any
 from wsgiref.util import FileWrapper as ServerWrapper
 
+import django.conf
+import django.http
 import pytest
 
 from rangeware import InvalidOption, RangeMiddleware
@@ -315,3 +317,19 @@ def test_the_empty_chunks_of_a_lazy_app_change_nothing() -> None:
     for value in VALUES:
         assert get(RangeMiddleware(app), value).status == {"bytes=0-9": 206, "bytes=-10": 206, "bytes=5000-": 416}.get(
             value or "", 200)
+
+
+@pytest.mark.parametrize(("body", "content", "status"), [
+    (lambda: io.StringIO("\xe9\n" * 50), "\xe9\n".encode() * 50, 200),
+    (lambda: io.BytesIO(CONTENT), CONTENT[1:10], 206),
+], ids=["text", "bytes"])
+def test_what_is_encoded_on_its_way_is_not_the_file(body: Any, content: bytes, status: int) -> None:
+    """Django streams text as UTF-8: other bytes than are in the file, and another number of them."""
+    if not django.conf.settings.configured:
+        django.conf.settings.configure()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return django.http.StreamingHttpResponse(body())
+    answer = get(RangeMiddleware(app), "bytes=1-9")
+    assert (answer.status, answer.body) == (status, content)
