@@ -7,8 +7,9 @@ brings the whole file back.
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .errors import TruncatedSource
@@ -20,38 +21,33 @@ from .sources import DiskFile, SeekableSource, Source
 Environ = dict[str, Any]
 
 
-def _gunicorn(environ: Environ, status: int, to_both_ends: bool) -> bool:
+def _gunicorn(environ: Environ, status: int) -> bool:
     """Sends from where the descriptor stands, Content-Length bytes, with ``sendfile``. Not over TLS and not from the
     gevent worker: their sockets have no ``sendfile``, and it then reads smaller blocks than we do."""
     return type(environ.get("gunicorn.socket")).__module__ == "socket"
 
 
-def _waitress(environ: Environ, status: int, to_both_ends: bool) -> bool:
+def _waitress(environ: Environ, status: int) -> bool:
     """Sends from ``tell()``, Content-Length bytes or what is left, from its event loop: no thread waits for it."""
     return True
 
 
-def _mod_wsgi(environ: Environ, status: int, to_both_ends: bool) -> bool:
+def _mod_wsgi(environ: Environ, status: int) -> bool:
     """Sends from ``tell()``, Content-Length bytes, mapped or with ``sendfile``. An embedded one leaves a file under a
     200 to Apache's own range filter, which would slice what was refused."""
-    return status == 206 or bool(environ.get("mod_wsgi.process_group"))
+    return status == 206 or "HTTP_RANGE" not in environ or bool(environ.get("mod_wsgi.process_group"))
 
 
-def _uwsgi(environ: Environ, status: int, to_both_ends: bool) -> bool:
-    """Sends all of the file with ``sendfile``, whatever position and Content-Length say."""
-    return to_both_ends and status != 206
-
-
-_TRUSTED: dict[str, Callable[[Environ, int, bool], bool]] = {
+_TRUSTED: dict[str, Callable[[Environ, int], bool]] = {
     "gunicorn.http.wsgi.FileWrapper": _gunicorn,
     "waitress.buffers.ReadOnlyFileBasedBuffer": _waitress,
     "mod_wsgi.FileWrapper": _mod_wsgi,
-    "None.uwsgi_sendfile": _uwsgi,  # a function in C: it has no module
 }
 """By the name of what the server offers as ``wsgi.file_wrapper``: whether it can be trusted with this file.
 
-bjoern is missing: its wrapper sends up to the end of the file, whatever Content-Length says, keeps the connection where
-the file became shorter, and costs as much as our blocks do."""
+Two that send files by themselves are missing. uWSGI sends all of the file, and bjoern all up to its end, whatever
+position and Content-Length say: wrong for a part, and for a whole that grows meanwhile."""
+
 
 _DOUBLING = ("a2wsgi.wsgi", "hypercorn.app_wrappers", "werkzeug.serving")
 """Where the servers come from that send a Date and a Server of their own also beside those of the app."""
@@ -87,48 +83,41 @@ def hand_over(
     trusts = _TRUSTED.get(f"{getattr(wrapper, '__module__', '')}.{getattr(wrapper, '__qualname__', '')}")
     if file is None or wrapper is None or trusts is None or part.length <= source.block_size:
         return None
-    to_both_ends = file.offset == 0 == part.first_pos and part.next_pos == file.size
-    if not trusts(environ, status, to_both_ends):
+    if not trusts(environ, status):
         return None
-    wrapped: Iterable[bytes] = wrapper(FileSlice(file, part, source.block_size, *closing), source.block_size)
+    wrapped: Iterable[bytes] = wrapper(FileSlice(file, part, *closing), source.block_size)
     return wrapped
 
 
 class FileSlice:
     """A part of a file on disk, as the wrappers of servers take it. It ends with the part, so that it is bounded also
-    where the server iterates over it (gunicorn does with ``--no-sendfile``), and can be iterated itself: uWSGI's
-    wrapper gives back what it got. Positions are those of the whole file, since servers pass them on to calls on its
-    descriptor.
+    where the server iterates over it (gunicorn does with ``--no-sendfile``). Positions are those of the whole file,
+    since servers pass them on to calls on its descriptor.
 
     :param part: positions in the representation.
-    :param block_size: bytes that an iteration gives at once, at most.
     :param closing: closed in the reverse order, once.
     """
 
-    def __init__(self, file: DiskFile, part: ByteRange, block_size: int, *closing: object) -> None:
+    def __init__(self, file: DiskFile, part: ByteRange, *closing: object) -> None:
         self._file = file
-        self._block_size = block_size
         self._pos = file.offset + part.first_pos
         self._end = file.offset + part.next_pos
         self._closing = closing_all(closing)
         self._closing.callback(self._check)
-        self._descriptor: int | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.read(self._block_size), b"")
+        self._own: io.FileIO | None = None
 
     def fileno(self) -> int:
         """A descriptor of our own that stands where we do. That of the app may share its position with others, and
-        what it buffered from it does not count.
+        what it buffered from it does not count. The danger: ``fcntl`` locks of this process on the file end with it.
 
         :raises OSError: where the system cannot open a file anew by its descriptor (Linux can); servers then iterate.
         :raises ValueError: if the file is closed.
         """
-        if self._descriptor is None:
-            self._descriptor = os.open(f"/proc/self/fd/{self._file.raw.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
-            self._closing.callback(os.close, self._descriptor)
-        os.lseek(self._descriptor, self._pos, os.SEEK_SET)
-        return self._descriptor
+        if self._own is None:
+            self._own = io.FileIO(f"/proc/self/fd/{self._file.raw.fileno()}")
+            self._closing.callback(self._own.close)
+        self._own.seek(self._pos)
+        return self._own.fileno()
 
     def tell(self) -> int:
         """The position in the file."""

@@ -48,13 +48,11 @@ class DiskFile(NamedTuple):
 
     :param raw: its descriptor; ``fileno()`` refuses once it is closed, when the number may be another file's.
     :param offset: the position in it (bytes) of byte 0 of the representation.
-    :param size: bytes in it.
     :param mtime_ns: when it was modified (nanoseconds).
     """
 
     raw: io.FileIO
     offset: int
-    size: int
     mtime_ns: int
 
 
@@ -66,6 +64,7 @@ class SeekableSource(NamedTuple):
     :param block_size: bytes per read and per block sent, at most.
     :param random_access: False where going back is as dear as starting again.
     :param on_disk: the file, if it is one on disk; None for anything else.
+    :param is_moved: whether reading moves what the app handed over.
     :param shorter: whether the app declared more than there is.
     """
 
@@ -74,6 +73,7 @@ class SeekableSource(NamedTuple):
     block_size: int
     random_access: bool = True
     on_disk: DiskFile | None = None
+    is_moved: bool = False
     shorter: bool = False
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
@@ -108,6 +108,8 @@ class SeekableSource(NamedTuple):
             pos += len(block)  # read() may return less than we asked for: count what came
             yield block
 
+
+_PAGE = 4096  # bytes; what files in /sys claim to have, in no block of a disk
 
 Opener = Callable[[Any, int], SeekableSource | None]
 
@@ -194,10 +196,12 @@ def _positioned(file: Any, block_size: int) -> SeekableSource | None:
     def read_at(pos: int, size: int) -> bytes:
         return os.pread(raw.fileno(), size, offset + pos)
 
-    # A size of 0 proves nothing (see /proc), nor does the size of anything but a regular file.
+    # A size of 0 proves nothing (see /proc), nor does a page (see /sys), nor the size of anything but a regular file.
     if not stat.S_ISREG(status.st_mode) or length <= 0 and read_at(0, 1):
         return None
-    on_disk = DiskFile(raw, offset, status.st_size, status.st_mtime_ns)
+    if status.st_size == _PAGE and not status.st_blocks and not read_at(length - 1, 1):
+        return None
+    on_disk = DiskFile(raw, offset, status.st_mtime_ns)
     return SeekableSource(read_at, max(0, length), block_size, on_disk=on_disk)
 
 
@@ -240,10 +244,11 @@ def _moved(file: Any, block_size: int) -> SeekableSource | None:
     if offset is None:
         return None
     length = file.tell() - offset
+    is_lie = type(file) in (io.BufferedReader, io.FileIO) and length == _PAGE and _lacks(file, offset + length - 1)
     file.seek(offset)
     if file.tell() != offset:
         raise OSError("the file cannot go back from its end to where it stood")
-    if length <= 0:  # empty, or it did not move and told nothing
+    if length <= 0 or is_lie:  # empty, or it did not move and told nothing
         return None
 
     def read_at(pos: int, size: int) -> bytes:
@@ -251,7 +256,12 @@ def _moved(file: Any, block_size: int) -> SeekableSource | None:
         block: bytes | None = file.read(size)
         return block or b""
 
-    return SeekableSource(read_at, length, block_size, random_access=not _decodes(file))
+    return SeekableSource(read_at, length, block_size, random_access=not _decodes(file), is_moved=True)
+
+
+def _lacks(file: Any, pos: int) -> bool:
+    file.seek(pos)
+    return not file.read(1)
 
 
 def _standing(file: Any) -> int | None:

@@ -181,8 +181,11 @@ class _Exchange:
         return Head(head.status, [*head.fields, *added]) if added else head
 
     def _is_told_by(self, source: Source) -> bool:
-        """Whether the body says how long the content of GET is: an empty one on HEAD does not, it was left out."""
-        return source.complete_length > 0 or self._request.method == "GET"
+        """Whether the body says how long the content of GET is, and can be held to it. An empty one on HEAD says
+        nothing: it was left out."""
+        if self._request.method == "HEAD":
+            return source.complete_length > 0
+        return isinstance(source, SeekableSource) and not source.is_moved
 
     def _plan(self, head: Head, source: Source | None) -> tuple[Plan, Reply]:
         complete_length = None if source is None else source.complete_length
@@ -284,7 +287,8 @@ def _status_code(status: str) -> int:
 def _of_file(reply: Reply, source: Source | None) -> Reply:
     """The reply, with the bytes of the file where the app's body was to go on as it is: what we measured is ours to
     keep to, and what is in our wrapper may go faster in the server's."""
-    if reply.segments is not None or not isinstance(source, SeekableSource) or source.shorter:
+    seekable = isinstance(source, SeekableSource) and not source.is_moved and not source.shorter
+    if reply.segments is not None or source is None or not seekable:
         return reply
     return reply._replace(segments=whole(source.complete_length))
 

@@ -333,3 +333,27 @@ def test_what_is_encoded_on_its_way_is_not_the_file(body: Any, content: bytes, s
         return django.http.StreamingHttpResponse(body())
     answer = get(RangeMiddleware(app), "bytes=1-9")
     assert (answer.status, answer.body) == (status, content)
+
+
+class LinesShouted(io.BufferedReader):
+    """Its lines are not what it reads: iterating it goes through ``readline()``."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return super().readline(size).upper()
+
+
+def test_without_range_a_file_is_iterated_as_the_app_would_have_it() -> None:
+    answer = get(RangeMiddleware(answering(lambda: LinesShouted(io.BytesIO(b"one\ntwo\n")))))  # type: ignore[arg-type]
+    assert (answer.body, answer.get("Content-Length")) == (b"ONE\nTWO\n", None)
+
+
+@pytest.mark.skipif(not os.path.exists("/sys/kernel/mm/transparent_hugepage/enabled"), reason="a file of Linux only")
+@pytest.mark.parametrize("buffering", [0, -1])
+@pytest.mark.parametrize("value", [None, "bytes=0-9"])
+def test_a_file_that_claims_a_page_and_has_a_line(value: str | None, buffering: int) -> None:
+    path = "/sys/kernel/mm/transparent_hugepage/enabled"
+    with open(path, "rb") as file:
+        content = file.read()
+    assert os.stat(path).st_size > len(content)
+    answer = get(RangeMiddleware(answering(lambda: open(path, "rb", buffering))), value)  # noqa: SIM115
+    assert (answer.status, answer.body, answer.get("Content-Length")) == (200, content, None)
