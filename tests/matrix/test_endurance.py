@@ -30,8 +30,9 @@ ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC
 """Has the C library give back what is freed, so that only what is kept counts."""
 NOISE = 1.25
 """How much more than under a bare app a server may gain that does so under a bare app."""
-LEAVES_CONNECTIONS = ("eventlet", "hypercorn")
-"""The servers that, under any app, are late to close connections that the client has closed: only files are counted."""
+LEAVES_CONNECTIONS = ("eventlet", "hypercorn", "werkzeug")
+"""The servers that, under any app, keep something of connections that the client has closed: sockets, or (Werkzeug,
+where it is reset) the selector. Of these only files are counted."""
 TIMEOUT = 20.0
 QUIET = 1.5
 """Seconds without a change in the number of open descriptors."""
@@ -188,7 +189,7 @@ def held(running: Running) -> Held:
     pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids]
     links = [link for pid in pids for link in _links(pid)]
     if running.server in LEAVES_CONNECTIONS:
-        links = [link for link in links if not link.startswith("socket:")]
+        links = [link for link in links if not link.startswith(("socket:", "anon_inode:"))]
     return Held(len(links), sum(pages) * os.sysconf("SC_PAGE_SIZE"))
 
 
