@@ -24,8 +24,8 @@ pytestmark = pytest.mark.matrix
 WARM_UP = 500
 REQUESTS = 1_000
 CONNECTIONS = 3
-GROWTH = 2 * 2**20
-"""Bytes of memory that a server may gain. A block of 64 KiB kept of each answer would be thirty times more."""
+GROWTH = 4 << 20
+"""Bytes of memory that a server may gain. A block of 64 KiB kept of each answer would be sixteen times more."""
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 """Has the C library give back what is freed, so that only what is kept counts."""
 NOISE = 1.25
