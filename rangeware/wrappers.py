@@ -45,7 +45,8 @@ _KEPT_IN = {
 
 
 class FileWrapper:
-    """What apps get as ``wsgi.file_wrapper`` on a request with Range: it keeps the file within our reach (PEP 3333).
+    """What apps get as ``wsgi.file_wrapper`` on a request with Range, and where the server has none or one that hides
+    its file: it keeps the file within our reach (PEP 3333).
 
     :param filelike: has ``read(size)``; ``close()`` is looked up on it when we are closed.
     :param block_size: bytes per read, at most.

@@ -14,7 +14,7 @@ import pytest
 from tests.matrix.hostile_app import BIG, MIDDLE, SMALL, content
 from tests.matrix.hosting import TIMEOUT, Hosted, check, hosting, left
 from tests.matrix.launch import RANGE_LIMIT, SERVERS, Running
-from tests.matrix.wire import Connection, Value
+from tests.matrix.wire import Connection, Silence, Value
 from tests.support import Answer
 
 pytestmark = pytest.mark.matrix
@@ -89,15 +89,23 @@ def refused(running: Running) -> int:
     length = REFUSED_LENGTH.get(running.server, RANGE_LIMIT[running.server] + 1)
     with Connection(running.address) as client:
         client.send("/list", Range="bytes=0-".ljust(length, "9"))
-        with contextlib.suppress(AssertionError):
+        try:
             return client.head()[0]
-    return 0
+        except Silence:
+            raise
+        except AssertionError:
+            return 0
 
 
 def test_a_longer_range_field_is_refused_by_the_server(hosted: Hosted) -> None:
     server = hosted.running.server
-    expected = {206} if server in UNLIMITED else {REFUSAL.get(server, 0), 0}  # a refusal may be lost on its way
-    assert refused(hosted.running) in expected
+    expected = 206 if server in UNLIMITED else REFUSAL.get(server, 0)
+    seen: set[int] = set()
+    for _ in range(20):
+        seen.add(refused(hosted.running))
+        if expected in seen:
+            break
+    assert seen in ({expected}, {expected, 0})  # a refusal may be lost where the server closes with bytes unread
     check(hosted.running)
 
 
