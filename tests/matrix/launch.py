@@ -34,13 +34,14 @@ RANGE_LIMIT: dict[str, int] = {
     "gunicorn-sync": 8_181, "gunicorn-gthread": 8_181, "gunicorn-gevent": 8_181, "uwsgi-http": 3_700,
     "uwsgi-http11": 3_700, "waitress": 262_095, "cheroot": 4_000_000, "gevent": 65_527, "bjoern": 81_872,
     "wsgiref": 65_527, "werkzeug": 65_527, "mod_wsgi-embedded": 8_184, "mod_wsgi-daemon": 8_184, "granian": 417_700,
-    "eventlet": 8_182, "twisted": 16_344, "a2wsgi": 127_925, "hypercorn": 65_488, "rocket3": 4_000_000,
+    "eventlet": 8_182, "twisted": 16_344, "a2wsgi": 16_337, "hypercorn": 16_337, "rocket3": 4_000_000,
 }
 """Characters in the longest Range value that each server lets through; 4,000,000 where no limit was found.
 
 Some count the whole head: measured with ``GET /list``, ``Host: localhost`` and nothing else. uWSGI counts what it makes
 of it too, the name of the machine included: its limit is 3,700 to 3,900, unless it has a larger ``--buffer-size``.
-granian counts in blocks as they arrive, and may let a little more through.
+granian, a2wsgi and Hypercorn look at what has come so far each time that bytes arrive, and let more through where it
+comes in few pieces: these lengths pass in whatever pieces they come.
 """
 
 _ON_A_PORT = ("mod_wsgi-embedded", "mod_wsgi-daemon", "granian", "rocket3")

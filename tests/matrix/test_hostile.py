@@ -33,7 +33,8 @@ REFUSAL = {
     "eventlet": 400, "twisted": 400, "a2wsgi": 400, "hypercorn": 431,
 }
 """How each server refuses a field over its limit; the others just close."""
-REFUSED_LENGTH = {"uwsgi-http": 4_096, "uwsgi-http11": 4_096, "granian": 1_000_000}
+REFUSED_LENGTH = {"uwsgi-http": 4_096, "uwsgi-http11": 4_096, "granian": 1_000_000, "a2wsgi": 1_000_000,
+                  "hypercorn": 1_000_000}
 """Characters in a Range value that is refused, where it is not one more than the limit."""
 
 
