@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress, islice, repeat
+from operator import length_hint
 
 from .fields import Segment
-from .slicer import Slicer
+from .slicer import Slicer, content_length
+
+Write = Callable[[bytes], object]
 
 _SPOOL_MEMORY = 1 << 20  # bytes read ahead that are held in memory; beyond this, in a temporary file
 
@@ -19,12 +22,15 @@ def close_body(body: object) -> None:
         close()
 
 
-def closing_all(bodies: Iterable[object]) -> ExitStack:
-    """What closes each of these bodies, in the reverse order, once, also if one of them fails to close."""
-    stack = ExitStack()
-    for body in bodies:
-        stack.callback(close_body, body)
-    return stack
+def close_all(bodies: Iterable[object]) -> None:
+    """Closes each of these bodies in this order, also if one of them fails to close."""
+    rest = iter(bodies)
+    for body in rest:
+        try:
+            close_body(body)
+        except BaseException:
+            close_all(rest)
+            raise
 
 
 class Chunks:
@@ -60,6 +66,8 @@ class ForwardSource:
 
     random_access = False
     shorter = False  # that shows at its end only
+    on_disk = None
+    fixed = False
 
     def __init__(self, chunks: Iterable[bytes], complete_length: int) -> None:
         self.chunks = chunks
@@ -74,12 +82,41 @@ def sliced(slicer: Slicer, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """What the slicer lets through of the chunks, each at once; pulls none that is not needed."""
     waiting = iter(chunks)
     while not slicer.done:
-        chunk = next(waiting, None)
+        chunk = _skip(slicer, waiting)
         if chunk is None:
             slicer.finish()
         elif piece := slicer.push(chunk):
             yield piece
     yield slicer.push(b"")
+
+
+def _skip(slicer: Slicer, chunks: Iterator[bytes]) -> bytes | None:
+    """Pulls the chunks before the next byte wanted; gives back the one that holds it, None if there is none."""
+    gap, before = slicer.gap, 0
+    chunk = next(chunks, None)
+    while chunk is not None:
+        size = len(chunk) if type(chunk) is bytes else memoryview(chunk).nbytes
+        if size > gap:
+            break
+        gap -= size
+        passed, odd = _skip_alike(chunks, size, gap // size) if size == before and size else (0, None)
+        gap -= passed * size
+        before = size if type(chunk) is bytes else 0
+        chunk = odd or next(chunks, None)
+    slicer.pass_over(slicer.gap - gap)
+    return chunk
+
+
+def _skip_alike(chunks: Iterator[bytes], size: int, count: int) -> tuple[int, bytes | None]:
+    """Pulls so many chunks, as long as they have this size: how many had, and the first that has another.
+
+    Nothing is counted in the loop, so that it costs little more than to run through the chunks.
+    """
+    ticks = repeat(True, count)  # one falls for each chunk
+    for chunk in compress(islice(chunks, count), ticks):
+        if len(chunk) != size:
+            return count - length_hint(ticks) - 1, chunk
+    return count - length_hint(ticks), None
 
 
 class Spool:
@@ -128,7 +165,8 @@ class Body:
     def __init__(self, blocks: Iterator[bytes], length: int | None, *closing: object) -> None:
         self._blocks = blocks
         self._missing = length
-        self._closing = closing_all((*closing, blocks))
+        self._closing: tuple[object, ...] = (blocks, *reversed(closing))
+        self._failure: Exception | None = None
         if length == 0:
             self._blocks = iter((b"",))  # some servers send the head with the first block
             self._close_early()
@@ -150,14 +188,50 @@ class Body:
 
     def close(self) -> None:
         """Closes the blocks, then the app's body."""
-        self._closing.close()
+        if self._closing:
+            closing, self._closing = self._closing, ()
+            close_all(closing)
+        elif self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
 
     def _close_early(self) -> None:
         try:
             self.close()
         except Exception as exc:  # it must not cost the client the last block: the server hears of it in close()
-            self._closing.callback(_raise, exc)
+            self._failure = exc
 
 
-def _raise(exc: Exception) -> None:
-    raise exc
+def in_one(content: bytes, body: object) -> Iterable[bytes]:
+    """Content in one block, with which the app's body is closed."""
+    return Body(iter((content,)), len(content), body) if hasattr(body, "close") else (content,)
+
+
+class Written:
+    """An answer that the app begins with ``write()``.
+
+    :param segments: the content of the answer; None lets all through that the app gives.
+    :param write: the server's; some servers have none, and there what is written waits for the iterable.
+    """
+
+    def __init__(self, segments: Sequence[Segment] | None, write: Write | None) -> None:
+        self._slicer = None if segments is None else Slicer(segments)
+        self.missing = None if segments is None else content_length(segments)
+        self._server_write = write
+        self._waiting: list[bytes] = []
+
+    def push(self, data: bytes) -> None:
+        """Sends what of these bytes is to be sent."""
+        piece = data if self._slicer is None else self._slicer.push(data)
+        if self._server_write is None:
+            self._waiting.append(piece)
+        elif piece:
+            self._server_write(piece)
+            self.missing = None if self.missing is None else self.missing - len(piece)
+
+    def rest(self, body: Iterable[bytes]) -> Iterator[bytes]:
+        """What remains to be sent once the app has returned its iterable."""
+        yield from self._waiting
+        pieces = body if self._slicer is None else sliced(self._slicer, body)
+        for piece in pieces:  # noqa: UP028 - yield from would close the body a second time
+            yield piece

@@ -31,7 +31,7 @@ class Options:
     """
 
     max_ranges: int = 100
-    block_size: int = 65536
+    block_size: int = 131072
     hide_range: bool = True
     preconditions: bool = True
     validators: bool = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -14,12 +13,12 @@ from .fields import (
     EntityTag,
     RangeSpec,
     count_range_specs,
-    multipart_tail,
+    make,
     parse_entity_tag,
     parse_entity_tags,
     parse_http_date,
     parse_range,
-    part_head,
+    part_heads,
     range_unit,
 )
 
@@ -27,6 +26,8 @@ BOUNDARY_LENGTH = 32
 """Characters in the boundary of a multipart answer: 128 random bits in hexadecimal."""
 
 _SURPLUS = 4096  # bytes: no answer is larger than the complete length and this
+_BOUNDARY = "-" * BOUNDARY_LENGTH  # as good as any, where only lengths matter
+_LONG = 100  # characters in a Range field: more than one range-spec mostly has
 _ONE_SECOND = timedelta(seconds=1)
 
 
@@ -61,6 +62,9 @@ class Reason(enum.Enum):
         return self.value
 
 
+_UNCONDITIONAL = (None, None, None, None)
+
+
 class RequestFields(NamedTuple):
     """What a request asks, as field text; None where the field is absent."""
 
@@ -73,9 +77,19 @@ class RequestFields(NamedTuple):
     if_unmodified_since: str | None = None
 
     @property
+    def preconditional(self) -> bool:
+        """Whether there is a precondition that decides before Range is looked at (RFC 9110 13.2.2)."""
+        return self[3:] != _UNCONDITIONAL
+
+    @property
+    def compares(self) -> bool:
+        """Whether validators are asked about."""
+        return self.if_range is not None or self.preconditional
+
+    @property
     def conditional(self) -> bool:
         """Whether anything is asked but the whole representation."""
-        return any(value is not None for value in self[1:])
+        return self.range is not None or self.compares
 
 
 class Representation(NamedTuple):
@@ -126,7 +140,18 @@ def decide(request: RequestFields, selected: Representation, limits: Limits) -> 
         return Plan(selected.status, (), Reason.METHOD if selected.status == 200 else Reason.STATUS)
     if selected.obstacle is Reason.OFFLOADED:  # the front server has the representation, and so the validators
         return Plan(200, (), Reason.OFFLOADED)
-    return _failed_precondition(request, selected) or _decide_range(request, selected, limits)
+    failed = _failed_precondition(request, selected) if request.preconditional else None
+    return failed or _decide_range(request, selected, limits)
+
+
+def decide_one(value: str, complete_length: int) -> Plan | None:
+    """The same for the commonest case: one range-spec, of a representation that can be sliced, and no condition.
+
+    None for any other, which takes ``decide``.
+    """
+    specs = parse_range(value) if len(value) < _LONG and "," not in value else None
+    part = specs[0].resolve(complete_length) if specs is not None else None
+    return None if part is None else make(Plan, (206, (part,), Reason.SLICED))
 
 
 def _failed_precondition(request: RequestFields, selected: Representation) -> Plan | None:
@@ -178,7 +203,7 @@ def _decide_range(request: RequestFields, selected: Representation, limits: Limi
     if request.method != "GET":  # RFC 9110 14.2
         return Plan(200, (), Reason.METHOD)
     fault = selected.obstacle or _fault(request.range, limits)
-    if fault is None and not _if_range_holds(request.if_range, selected):
+    if fault is None and request.if_range is not None and not _if_range_holds(request.if_range, selected):
         fault = Reason.IF_RANGE
     specs = parse_range(request.range) if fault is None else None
     if specs is None:
@@ -191,13 +216,13 @@ def _fault(value: str, limits: Limits) -> Reason | None:
     unit = range_unit(value)
     if unit != "bytes":
         return Reason.UNIT if unit else Reason.SYNTAX
-    return Reason.TOO_MANY_RANGES if count_range_specs(value) > limits.max_ranges else None
+    if len(value) > limits.max_ranges and count_range_specs(value) > limits.max_ranges:  # no spec is shorter than that
+        return Reason.TOO_MANY_RANGES
+    return None
 
 
-def _if_range_holds(value: str | None, selected: Representation) -> bool:
+def _if_range_holds(value: str, selected: Representation) -> bool:
     """RFC 9110 13.1.5: strong comparison only, of either kind of validator."""
-    if value is None:
-        return True
     tag = parse_entity_tag(value)
     if selected.etag is not None and tag.strongly_matches(selected.etag):
         return True
@@ -211,16 +236,35 @@ def _select(specs: tuple[RangeSpec, ...], selected: Representation) -> Plan:
         return Plan(200, (), Reason.UNKNOWN_LENGTH)
     if selected.complete_length == 0:  # no Content-Range can describe nothing: RFC 9110 14.2 allows to ignore Range
         return Plan(200, (), Reason.EMPTY)
-    resolved = [spec.resolve(selected.complete_length) for spec in specs]
-    ranges = _merge(part for part in resolved if part is not None)
+    ranges = [part for spec in specs if (part := spec.resolve(selected.complete_length)) is not None]
     if not ranges:
         return Plan(416, (), Reason.UNSATISFIABLE)
-    if len(ranges) > 1 and _multipart_length(ranges, selected) > selected.complete_length + _SURPLUS:
+    if len(ranges) == 1:
+        return make(Plan, (206, (ranges[0],), Reason.SLICED))
+    return _select_several(ranges, selected, selected.complete_length + _SURPLUS)
+
+
+def _select_several(ranges: list[ByteRange], selected: Representation, bound: int) -> Plan:
+    if not _ascend(ranges):
+        ranges = _merge(ranges)
+        if not selected.random_access:
+            ranges.sort()
+    if len(ranges) > 1 and not _is_within(bound, ranges, selected):
         return Plan(200, (), Reason.SURPLUS)
-    return Plan(206, ranges if selected.random_access else tuple(sorted(ranges)), Reason.SLICED)
+    return Plan(206, tuple(ranges), Reason.SLICED)
 
 
-def _merge(ranges: Iterable[ByteRange]) -> tuple[ByteRange, ...]:
+def _ascend(ranges: list[ByteRange]) -> bool:
+    """Whether these ranges are in order, and none overlaps or touches the next one."""
+    next_pos = -1
+    for first_pos, last_pos in ranges:
+        if first_pos <= next_pos:
+            return False
+        next_pos = last_pos + 1
+    return True
+
+
+def _merge(ranges: list[ByteRange]) -> list[ByteRange]:
     """Overlapping and touching ranges become one, at the place of the first of them (RFC 9110 15.3.7.2)."""
     merged: list[tuple[int, ByteRange]] = []
     for place, part in sorted(enumerate(ranges), key=lambda numbered: numbered[1]):
@@ -229,12 +273,15 @@ def _merge(ranges: Iterable[ByteRange]) -> tuple[ByteRange, ...]:
             part = ByteRange(last.first_pos, max(last.last_pos, part.last_pos))
             place = min(before, place)
         merged.append((place, part))
-    return tuple(part for _, part in sorted(merged))
+    return [part for _, part in sorted(merged)]
 
 
-def _multipart_length(ranges: tuple[ByteRange, ...], selected: Representation) -> int:
-    """Bytes in the multipart answer with these parts."""
-    boundary = "-" * BOUNDARY_LENGTH
-    heads = len(part_head(selected.content_type, f"bytes -/{selected.complete_length}", boundary)) * len(ranges)
-    positions = sum(len(f"{part.first_pos}{part.last_pos}") for part in ranges)
-    return heads + positions + sum(part.length for part in ranges) + len(multipart_tail(boundary))
+def _is_within(bound: int, ranges: list[ByteRange], selected: Representation) -> bool:
+    """Whether the multipart answer with these parts has no more bytes than this."""
+    described = selected.complete_length or 0, selected.content_type, _BOUNDARY
+    content = sum(last_pos - first_pos for first_pos, last_pos in ranges) + len(ranges)
+    longest, tail = part_heads([ByteRange(bound, bound)], *described)
+    if content + len(longest[0]) * len(ranges) + len(tail) <= bound:  # which saves counting each
+        return True
+    heads, tail = part_heads(ranges, *described)
+    return content + sum(map(len, heads)) + len(tail) <= bound

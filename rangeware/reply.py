@@ -15,19 +15,28 @@ from .fields import (
     EntityTag,
     Segment,
     format_http_date,
-    multipart_tail,
+    make,
     parse_complete_length,
     parse_entity_tag,
     parse_http_date,
-    part_head,
+    part_heads,
     unsatisfied_range,
 )
 from .plan import Plan, Reason, Representation
+from .slicer import content_length
 
 Field = tuple[str, str]
 
+ACCEPT_RANGES = ("Accept-Ranges", "bytes")
 _SETTLED = timedelta(seconds=2)
-_OFFLOAD_FIELDS = ("x-accel-redirect", "x-sendfile", "x-lighttpd-send-file")
+_REFUSING = {
+    "content-range": Reason.OWN_CONTENT_RANGE,
+    "transfer-encoding": Reason.TRANSFER_ENCODING,
+    "x-accel-redirect": Reason.OFFLOADED,
+    "x-sendfile": Reason.OFFLOADED,
+    "x-lighttpd-send-file": Reason.OFFLOADED,
+}
+_DECIDING = frozenset({*_REFUSING, "accept-ranges", "content-encoding"})
 _DIGESTS_OF_CONTENT = frozenset({"content-digest", "content-md5"})  # RFC 9530 2: of the bytes sent, not of the whole
 _LENGTH = frozenset({"content-length", "content-range"})
 _METADATA = _DIGESTS_OF_CONTENT | _LENGTH | {
@@ -57,11 +66,19 @@ class Head:
         self.fields = fields
         self._values = {name.lower(): value for name, value in reversed(fields)}
         self.complete_length = self._complete_length()
+        self._judged = False
+        self._obstacle: Reason | None = None
 
     def _complete_length(self) -> int | None:
         """What the app declares; None where it does not, or not in one way (RFC 9112 6.3)."""
-        declared = {value for name, value in self.fields if name.lower() == "content-length"}
-        return parse_complete_length(declared.pop()) if len(declared) == 1 else None
+        declared = self._values.get("content-length")
+        if declared is None or len(self._values) < len(self.fields) and self._is_repeated("content-length"):
+            return None
+        return parse_complete_length(declared)
+
+    def _is_repeated(self, name: str) -> bool:
+        """Whether the field with this name has several values."""
+        return len({value for key, value in self.fields if key.lower() == name}) > 1
 
     def get(self, name: str) -> str | None:
         """The value of the field with this name in lower case; None if it is not there."""
@@ -73,6 +90,11 @@ class Head:
         value = (self.get("etag") or "").strip()
         return parse_entity_tag(value) if value else None
 
+    @property
+    def has_validators(self) -> bool:
+        """Whether both kinds are there."""
+        return "etag" in self._values and "last-modified" in self._values
+
     def date(self, name: str, now: datetime) -> datetime | None:
         """The time that the field with this name (in lower case) gives; None if there is none or it is unreadable."""
         value = self.get(name)
@@ -80,18 +102,23 @@ class Head:
 
     def obstacle(self) -> Reason | None:
         """Why this answer must not be sliced; None if it may be."""
-        content_type = self.get("content-type") or ""
+        if not self._judged:
+            self._judged, self._obstacle = True, self._judge()
+        return self._obstacle
+
+    def _judge(self) -> Reason | None:
         if self.status != 200:
             return Reason.STATUS
-        if self.get("content-range") is not None:
-            return Reason.OWN_CONTENT_RANGE
-        if content_type.lower().startswith("multipart/byteranges"):
+        content_type = self._values.get("content-type")
+        if content_type is not None and content_type[:20].lower() == "multipart/byteranges":
             return Reason.OWN_MULTIPART
-        if self.get("transfer-encoding") is not None:
-            return Reason.TRANSFER_ENCODING
-        if any(self.get(name) is not None for name in _OFFLOAD_FIELDS):
-            return Reason.OFFLOADED
-        return self._declined()
+        return None if _DECIDING.isdisjoint(self._values) else self._refused() or self._declined()
+
+    def _refused(self) -> Reason | None:
+        for name, reason in _REFUSING.items():
+            if name in self._values:
+                return reason
+        return None
 
     def _declined(self) -> Reason | None:
         if (self.get("accept-ranges") or "").strip().lower() == "none":
@@ -131,23 +158,20 @@ def made_validators(
 
 
 def describe(
-    head: Head, complete_length: int | None, now: datetime, *, random_access: bool, obstacle: Reason | None = None
+    head: Head, complete_length: int | None, now: datetime | None, *, random_access: bool,
+    obstacle: Reason | None = None,
 ) -> Representation:
     """The representation that the app would send under this head, of this length in bytes (None: unknown).
 
-    ``obstacle`` is what the body has against being sliced; the head may have something too.
+    ``obstacle`` is what the body has against being sliced; the head may have something too. Without ``now`` nobody asks
+    about validators, and they are left out.
     """
+    described = random_access, head.status, head.obstacle() or obstacle
+    if now is None:
+        return make(Representation, (complete_length, None, None, EPOCH, head.get("content-type"), *described))
     date = head.date("date", now) or now
-    return Representation(
-        complete_length=complete_length,
-        etag=head.etag,
-        last_modified=head.date("last-modified", now),
-        date=date,
-        content_type=head.get("content-type"),
-        random_access=random_access,
-        status=head.status,
-        obstacle=head.obstacle() or obstacle,
-    )
+    modified = head.date("last-modified", now)
+    return Representation(complete_length, head.etag, modified, date, head.get("content-type"), *described)
 
 
 class Reply(NamedTuple):
@@ -160,12 +184,7 @@ class Reply(NamedTuple):
     @property
     def needs_source(self) -> bool:
         """Whether bytes of the representation are in the content, as segments."""
-        return any(isinstance(segment, ByteRange) for segment in self.segments or ())
-
-
-def content_length(segments: Sequence[Segment]) -> int:
-    """Bytes in the content: the one place that computes Content-Length."""
-    return sum(segment.length if isinstance(segment, ByteRange) else len(segment) for segment in segments)
+        return ByteRange in map(type, self.segments or ())
 
 
 def compose(plan: Plan, head: Head, selected: Representation, boundary: str) -> Reply:
@@ -179,26 +198,30 @@ def compose(plan: Plan, head: Head, selected: Representation, boundary: str) -> 
     return _refusal(plan.status, head, selected)
 
 
+def compose_one(plan: Plan, fields: list[Field], complete_length: int) -> Reply:
+    """The answer with one range, as ``decide_one`` decided. Of the fields (of a 200) those are left out that the answer
+    brings itself, if they are spelled as they mostly are."""
+    return _one_part(plan, [field for field in fields if field[0] != "Content-Length"], complete_length)
+
+
+def _one_part(plan: Plan, fields: list[Field], complete_length: int) -> Reply:
+    fields.append(("Content-Range", plan.ranges[0].content_range(complete_length)))
+    return _advertised(206, fields, plan.ranges)
+
+
 def _partial(plan: Plan, head: Head, selected: Representation, boundary: str) -> Reply:
     complete_length = selected.complete_length or 0
     fields = head.without(_DROPPED[206])
-    segments: tuple[Segment, ...] = plan.ranges
     if len(plan.ranges) == 1:
-        fields.append(("Content-Range", plan.ranges[0].content_range(complete_length)))
-    else:
-        # RFC 9110 14.6: unquoted, since some recipients mishandle quotes
-        fields = _replace(fields, "Content-Type", f"multipart/byteranges; boundary={boundary}")
-        segments = _multipart(plan.ranges, complete_length, selected.content_type, boundary)
-    return _with_length(206, _advertised(fields), segments)
-
-
-def _multipart(
-    ranges: Sequence[ByteRange], complete_length: int, content_type: str | None, boundary: str
-) -> tuple[Segment, ...]:
+        return _one_part(plan, fields, complete_length)
+    heads, tail = part_heads(plan.ranges, complete_length, selected.content_type, boundary)
     segments: list[Segment] = []
-    for part in ranges:
-        segments += part_head(content_type, part.content_range(complete_length), boundary), part
-    return (*segments, multipart_tail(boundary))
+    for before, part in zip(heads, plan.ranges, strict=True):
+        segments += before, part
+    # RFC 9110 14.6: the boundary unquoted, since some recipients mishandle quotes
+    fields = [field for field in fields if field[0].lower() != "content-type"]
+    fields.append(("Content-Type", f"multipart/byteranges; boundary={boundary}"))
+    return _advertised(206, fields, (*segments, tail))
 
 
 def _not_modified(head: Head) -> list[Field]:
@@ -207,10 +230,12 @@ def _not_modified(head: Head) -> list[Field]:
 
 
 def _refusal(status: int, head: Head, selected: Representation) -> Reply:
+    text = _TEXTS[status]
     fields = [*head.without(_DROPPED[status]), ("Content-Type", "text/plain; charset=utf-8")]
-    if status == 416:
-        fields = _advertised([*fields, ("Content-Range", unsatisfied_range(selected.complete_length or 0))])
-    return _with_length(status, fields, (_TEXTS[status],))
+    if status != 416:
+        return Reply(status, [*fields, ("Content-Length", str(len(text)))], (text,))
+    fields.append(("Content-Range", unsatisfied_range(selected.complete_length or 0)))
+    return _advertised(416, fields, (text,))
 
 
 def _whole(plan: Plan, head: Head, selected: Representation) -> Reply:
@@ -221,10 +246,13 @@ def _whole(plan: Plan, head: Head, selected: Representation) -> Reply:
     complete_length = selected.complete_length
     if selected.obstacle is not None or complete_length is None:
         return Reply(head.status, list(head.fields), None)
-    fields = _advertised(list(head.fields)) if selected.sliceable else list(head.fields)
+    fields = list(head.fields)
+    if selected.sliceable and head.get("accept-ranges") is None:
+        fields.append(ACCEPT_RANGES)
     if plan.reason in (Reason.NO_RANGE, Reason.METHOD):
         return Reply(200, fields, None)
-    return _with_length(200, fields, whole(complete_length))
+    fields = [field for field in fields if field[0].lower() != "content-length"]
+    return Reply(200, [*fields, ("Content-Length", str(complete_length))], whole(complete_length))
 
 
 def whole(complete_length: int) -> tuple[Segment, ...]:
@@ -232,16 +260,7 @@ def whole(complete_length: int) -> tuple[Segment, ...]:
     return (ByteRange(0, complete_length - 1) if complete_length else b"",)
 
 
-def _advertised(fields: list[Field]) -> list[Field]:
-    if not any(name.lower() == "accept-ranges" for name, _ in fields):
-        fields.append(("Accept-Ranges", "bytes"))
-    return fields
-
-
-def _with_length(status: int, fields: list[Field], segments: tuple[Segment, ...]) -> Reply:
-    return Reply(status, _replace(fields, "Content-Length", str(content_length(segments))), segments)
-
-
-def _replace(fields: list[Field], name: str, value: str) -> list[Field]:
-    kept = [field for field in fields if field[0].lower() != name.lower()]
-    return [*kept, (name, value)]
+def _advertised(status: int, fields: list[Field], segments: tuple[Segment, ...]) -> Reply:
+    """An answer of ours: its fields lack what says how long it is, and that there are ranges."""
+    fields += ACCEPT_RANGES, ("Content-Length", str(content_length(segments)))
+    return make(Reply, (status, fields, segments))

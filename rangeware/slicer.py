@@ -1,11 +1,19 @@
-"""Segments out of chunks that arrive in order: for bodies that can merely run forward."""
+"""Segments: how long they are, and how they come out of chunks that arrive in order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .errors import TruncatedSource
 from .fields import ByteRange, Segment
+
+
+def content_length(segments: Sequence[Segment]) -> int:
+    """Bytes in the content: the one place that computes Content-Length."""
+    length = 0
+    for segment in segments:
+        length += len(segment) if type(segment) is bytes else segment[1] - segment[0] + 1
+    return length
 
 
 class Slicer:
@@ -30,6 +38,15 @@ class Slicer:
         """Whether no further chunk is needed."""
         return self._wanted is None
 
+    @property
+    def gap(self) -> int:
+        """Bytes that will come before the next one that is wanted; 0 if none is."""
+        return 0 if self._wanted is None else self._wanted.first_pos - self._pos
+
+    def pass_over(self, length: int) -> None:
+        """Takes note of chunks that are not pushed, having no byte that is wanted: no more than ``gap`` bytes."""
+        self._pos += length
+
     def push(self, chunk: bytes | bytearray | memoryview) -> bytes:
         """What of the answer can be sent now that this chunk has come: often all of the chunk, or nothing."""
         data = chunk if type(chunk) is bytes else memoryview(chunk).tobytes()
@@ -38,7 +55,9 @@ class Slicer:
             piece = data[self._wanted.first_pos - self._pos:self._wanted.next_pos - self._pos]
             if not piece:
                 break
-            pieces += self._literals, piece
+            if self._literals:
+                pieces.append(self._literals)
+            pieces.append(piece)
             self._consume(self._wanted, len(piece))
         self._pos += len(data)
         return b"".join(pieces) + self._take_literals()

@@ -1,24 +1,14 @@
-"""Bodies: which of them can be read at any position, how long they are, and how their bytes are got.
-
-A body is recognised by what it can do. Real files are read with ``os.pread`` where the system has it, so that a file
-shared between threads is never moved under another's feet.
-"""
+"""Sources: the bytes of a representation that can be read at any position, and how they are rendered in blocks."""
 
 from __future__ import annotations
 
 import io
-import os
-import stat
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
-from itertools import accumulate
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from .errors import TruncatedSource
-from .fields import ByteRange, Segment
-from .forward import ForwardSource
-from .wrappers import DECODING_MODULES, find_file
+from .fields import Segment
+from .slicer import content_length
 
 
 class Source(Protocol):
@@ -35,6 +25,14 @@ class Source(Protocol):
     @property
     def shorter(self) -> bool:
         """Whether there is less than the app declared, so that its answer is not ours to mend."""
+
+    @property
+    def on_disk(self) -> DiskFile | None:
+        """The file, if it is one on disk; None for anything else."""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the bytes can neither change any more nor fail to come."""
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
         """The bytes of the segments, block by block.
@@ -66,6 +64,7 @@ class SeekableSource(NamedTuple):
     :param on_disk: the file, if it is one on disk; None for anything else.
     :param is_moved: whether reading moves what the app handed over.
     :param shorter: whether the app declared more than there is.
+    :param fixed: whether the bytes can neither change any more nor fail to come.
     """
 
     read_at: Callable[[int, int], bytes]
@@ -75,208 +74,46 @@ class SeekableSource(NamedTuple):
     on_disk: DiskFile | None = None
     is_moved: bool = False
     shorter: bool = False
+    fixed: bool = False
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
-        """The bytes of the segments, small pieces joined into blocks."""
+        """The bytes of the segments, joined into full blocks. A block is sent before more is read."""
+        if len(segments) == 1 and content_length(segments) <= self.block_size:
+            return map(self._read, segments)
+        return self._blocks(segments)
+
+    def _read(self, segment: Segment) -> bytes:
+        """A segment as one block, into which it fits."""
+        if isinstance(segment, bytes):
+            return segment
+        length = segment.length
+        block = self.read_at(segment.first_pos, length)
+        return block if len(block) == length else b"".join(self._blocks((segment,)))
+
+    def _blocks(self, segments: Sequence[Segment]) -> Iterator[bytes]:
         held: list[bytes] = []
-        room = self.block_size
-        for piece in self._pieces(segments):
-            if held and len(piece) > room:
-                yield b"".join(held)
-                held, room = [], self.block_size
-            if len(piece) >= self.block_size:  # a whole block is sent before the next one is read
-                yield piece
-                continue
-            held.append(piece)
-            room -= len(piece)
-        yield b"".join(held)
-
-    def _pieces(self, segments: Sequence[Segment]) -> Iterator[bytes]:
+        block_size = room = self.block_size
         for segment in segments:
-            if isinstance(segment, ByteRange):
-                yield from self._blocks(segment)
-            else:
-                yield segment
-
-    def _blocks(self, part: ByteRange) -> Iterator[bytes]:
-        pos = part.first_pos
-        while pos < part.next_pos:
-            wanted = min(self.block_size, part.next_pos - pos)
-            block = self.read_at(pos, wanted)[:wanted]
-            if not block:
-                raise TruncatedSource(pos, part.next_pos)
-            pos += len(block)  # read() may return less than we asked for: count what came
-            yield block
-
-
-_PAGE = 4096  # bytes; what files in /sys claim to have, in no block of a disk
-
-Opener = Callable[[Any, int], SeekableSource | None]
-
-
-def open_source(body: object, declared: int | None, block_size: int) -> Source | None:
-    """How to get at the bytes of this body; None where its complete length is unknown.
-
-    :param declared: the app's Content-Length in bytes, if it sent one.
-    :param block_size: bytes per read, at most.
-    """
-    return _open(body, declared, block_size, (_positioned, _buffer, _moved))
-
-
-def glance(body: object, declared: int | None, block_size: int) -> Source | None:
-    """The same for a request without Range, where nothing is worth being moved that has a declared length, and
-    nothing worth being decoded to its end to learn its length."""
-    openers = (_settled, _buffer, _moved_cheaply) if declared is None else (_settled, _buffer)
-    return _open(body, declared, block_size, openers)
-
-
-def _open(body: object, declared: int | None, block_size: int, openers: tuple[Opener, ...]) -> Source | None:
-    if isinstance(body, (list, tuple)) and _in_memory(body):
-        return _memory(body, block_size)
-    seekable = _seekable(find_file(body), block_size, openers)
-    if seekable is None:
-        return None if declared is None else ForwardSource(body, declared)  # type: ignore[arg-type]
-    if declared is None or declared == seekable.complete_length:
-        return seekable
-    if declared > seekable.complete_length:
-        return seekable._replace(shorter=True)
-    return seekable._replace(complete_length=declared)
-
-
-def _in_memory(body: Sequence[object]) -> bool:
-    """Whether this list or tuple gives its items and nothing else, and they are bytes in one piece each."""
-    return type(body).__iter__ in (list.__iter__, tuple.__iter__) and all(
-        isinstance(item, (bytes, bytearray, memoryview)) and memoryview(item).c_contiguous for item in body
-    )
-
-
-def _memory(items: Sequence[bytes | bytearray | memoryview], block_size: int) -> SeekableSource:
-    """Items in memory. They are not copied but for what is sent, nor held so that the app could not change them."""
-    next_positions = list(accumulate(memoryview(item).nbytes for item in items))
-
-    def read_at(pos: int, size: int) -> bytes:
-        index = bisect_right(next_positions, pos)
-        with memoryview(items[index]) as view, view.cast("B") as octets:
-            skipped = pos - (next_positions[index] - view.nbytes)
-            return octets[skipped:skipped + size].tobytes()
-
-    return SeekableSource(read_at, next_positions[-1] if next_positions else 0, block_size)
-
-
-def _seekable(file: Any | None, block_size: int, openers: tuple[Opener, ...]) -> SeekableSource | None:
-    """The bytes from where the file stands to its end; None where that cannot be told."""
-    return next(filter(None, (opener(file, block_size) for opener in openers)), None)
-
-
-def _or_none(opener: Opener) -> Opener:
-    """``seek()`` and ``tell()`` are the app's, and fail in many ways: then the body merely runs forward."""
-    @wraps(opener)
-    def opened(file: Any, block_size: int) -> SeekableSource | None:
-        try:
-            return opener(file, block_size)
-        except Exception:
-            return None
-    return opened
-
-
-@_or_none
-def _positioned(file: Any, block_size: int) -> SeekableSource | None:
-    """A file on disk, read without being moved.
-
-    Exact types only: a ``GzipFile`` has a descriptor too, of the coded bytes.
-    """
-    binary = file.buffer if type(file) is io.TextIOWrapper else file  # text mode is a mistake often made
-    raw = binary.raw if type(binary) in (io.BufferedReader, io.BufferedRandom) else binary
-    if type(raw) is not io.FileIO or not hasattr(os, "pread"):
-        return None
-    binary.flush()
-    offset, status = file.tell(), os.fstat(raw.fileno())
-    length = status.st_size - offset
-
-    def read_at(pos: int, size: int) -> bytes:
-        return os.pread(raw.fileno(), size, offset + pos)
-
-    # A size of 0 proves nothing (see /proc), nor does a page (see /sys), nor the size of anything but a regular file.
-    if not stat.S_ISREG(status.st_mode) or length <= 0 and read_at(0, 1):
-        return None
-    if status.st_size == _PAGE and not status.st_blocks and not read_at(length - 1, 1):
-        return None
-    on_disk = DiskFile(raw, offset, status.st_mtime_ns)
-    return SeekableSource(read_at, max(0, length), block_size, on_disk=on_disk)
-
-
-@_or_none
-def _settled(file: Any, block_size: int) -> SeekableSource | None:
-    """The same, for a server that will send it by itself: some send from where the descriptor stands, which a seek
-    within what is buffered does not move."""
-    source = _positioned(file, block_size)
-    if source is not None and source.on_disk is not None and source.on_disk.raw.tell() != source.on_disk.offset:
-        file.seek(0, os.SEEK_END)
-        file.seek(source.on_disk.offset)
-    return source
-
-
-@_or_none
-def _buffer(file: Any, block_size: int) -> SeekableSource | None:
-    """A buffer in memory, read without being moved."""
-    if type(file) is not io.BytesIO:
-        return None
-    offset, content = file.tell(), file.getvalue()  # which a buffer that is not written to does not copy
-
-    def read_at(pos: int, size: int) -> bytes:
-        return content[offset + pos:offset + pos + size]
-
-    return SeekableSource(read_at, max(0, len(content) - offset), block_size)
-
-
-def _moved_cheaply(file: Any, block_size: int) -> SeekableSource | None:
-    return None if _decodes(file) else _moved(file, block_size)
-
-
-def _moved(file: Any, block_size: int) -> SeekableSource | None:
-    """A file that must be moved to be read.
-
-    :raises OSError: if it went to its end and did not come back, so that its bytes are lost to us.
-    """
-    if isinstance(file, io.TextIOWrapper):
-        file = None if file.tell() else file.buffer
-    offset = _standing(file)
-    if offset is None:
-        return None
-    length = file.tell() - offset
-    is_lie = type(file) in (io.BufferedReader, io.FileIO) and length == _PAGE and _lacks(file, offset + length - 1)
-    file.seek(offset)
-    if file.tell() != offset:
-        raise OSError("the file cannot go back from its end to where it stood")
-    if length <= 0 or is_lie:  # empty, or it did not move and told nothing
-        return None
-
-    def read_at(pos: int, size: int) -> bytes:
-        file.seek(offset + pos)
-        block: bytes | None = file.read(size)
-        return block or b""
-
-    return SeekableSource(read_at, length, block_size, random_access=not _decodes(file), is_moved=True)
-
-
-def _lacks(file: Any, pos: int) -> bool:
-    file.seek(pos)
-    return not file.read(1)
-
-
-def _standing(file: Any) -> int | None:
-    """Where the file stands, after which it is sent to its end; None, and not moved, if it cannot be."""
-    try:
-        offset: int = file.tell()
-        if not getattr(file, "seekable", lambda: True)():
-            return None
-        file.seek(offset)  # moves nothing, and fails where seeking does
-        file.seek(0, os.SEEK_END)
-    except Exception:
-        return None
-    return offset
-
-
-def _decodes(file: Any) -> bool:
-    """Whether this file seeks back by decoding from its first byte again."""
-    return type(file).__module__ in DECODING_MODULES
+            if type(segment) is bytes:
+                held.append(segment)
+                room -= len(segment)
+                continue
+            pos, last_pos = segment
+            if room <= last_pos - pos < block_size:  # so that small parts are read in one go
+                yield b"".join(held)
+                held, room = [], block_size
+            while pos <= last_pos:
+                if room <= 0:
+                    yield b"".join(held)
+                    held, room = [], block_size
+                wanted = min(room, last_pos - pos + 1)
+                block = self.read_at(pos, wanted)
+                if not block:
+                    yield b"".join(held)  # what came before helps a client that resumes
+                    raise TruncatedSource(pos, last_pos + 1)
+                if len(block) > wanted:  # an app's own read() may do that
+                    block = block[:wanted]
+                held.append(block)
+                pos += len(block)  # read() may return less than we asked for: count what came
+                room -= len(block)
+        yield b"".join(held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from .forward import close_body
@@ -73,6 +74,18 @@ class FileWrapper:
             close_body(self.filelike)
 
 
+@lru_cache(maxsize=256)
+def _kept_in(kind: Any) -> tuple[str, bool] | None:
+    """Where a body of this type keeps the file, and whether it reads it; None if it is none that we know."""
+    return _KEPT_IN.get(f"{kind.__module__}.{kind.__qualname__}")
+
+
+@lru_cache(maxsize=256)
+def may_be_file(kind: Any) -> bool:
+    """Whether a body of this type can be a file, or have one in it that we know of."""
+    return _kept_in(kind) is not None or issubclass(kind, (io.IOBase, tempfile.SpooledTemporaryFile))
+
+
 def find_file(body: object) -> Any | None:
     """The file whose bytes this body gives, taken out of what frameworks and servers wrap around it; None if none.
 
@@ -81,7 +94,7 @@ def find_file(body: object) -> Any | None:
     """
     file: Any = body
     is_read = is_passed_on = False
-    while kept := _KEPT_IN.get(f"{type(file).__module__}.{type(file).__qualname__}"):
+    while kept := _kept_in(type(file)):  # type: ignore[arg-type]
         attribute, reads = kept
         file = getattr(file, attribute, None)
         is_read, is_passed_on = is_read or reads, is_passed_on or not reads
@@ -101,4 +114,5 @@ def _is_iterated_as_read(file: object) -> bool:
 
 def owner(body: object) -> object:
     """What to close when a body is not iterated: the file, where its wrapper leaves that to the iterator."""
-    return body if hasattr(body, "close") else find_file(body)
+    kind: Any = type(body)
+    return find_file(body) if may_be_file(kind) and not hasattr(body, "close") else body

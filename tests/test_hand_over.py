@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rangeware import ByteRange, RangeMiddleware, TruncatedSource
-from rangeware.servers import FileSlice
+from rangeware.servers import FilePart, FileSlice
 from rangeware.sources import DiskFile
 from rangeware.wrappers import FileWrapper as OurWrapper
 from tests.support import Answer, Wire, answering, environ_for
@@ -54,10 +54,10 @@ def plain() -> Iterator[socket.socket]:
         yield made
 
 
-def named(module: str | None, name: str) -> Callable[..., FileWrapper]:
+def named(module: str | None, name: str, make: Callable[[Any, int], Any] = FileWrapper) -> Callable[..., Any]:
     """What carries the name of a server's wrapper that cannot be imported outside of its server."""
-    def made(file: Any, block_size: int = 8192) -> FileWrapper:
-        return FileWrapper(file, block_size)
+    def made(file: Any, block_size: int = 8192) -> Any:
+        return make(file, block_size)
     made.__module__, made.__qualname__ = module, name  # type: ignore[assignment]
     return made
 
@@ -331,7 +331,7 @@ class Closing:
 def sliced(path: Path, first_pos: int, last_pos: int, *closing: object, offset: int = 0) -> FileSlice:
     """A part of this file."""
     raw = io.FileIO(str(path))
-    return FileSlice(DiskFile(raw, offset, 0), ByteRange(first_pos, last_pos), *closing, raw)
+    return FileSlice(DiskFile(raw, offset, 0), ByteRange(first_pos, last_pos), SIZE, *closing, raw)
 
 
 def test_a_part_closes_all_once_in_the_reverse_order(path: Path) -> None:
@@ -394,6 +394,27 @@ OPERATIONS = st.lists(st.one_of(
     st.tuples(st.just("seek"), st.integers(0, SIZE)),
     st.tuples(st.just("from the end"), st.integers(-100, 100)),
     st.tuples(st.just("on"), st.integers(0, 100))), max_size=20)
+
+
+def test_no_more_is_read_at_once_than_a_block(path: Path) -> None:
+    with path.open("rb", buffering=0) as raw:
+        part = FileSlice(DiskFile(raw, 0, 0), ByteRange(5, 5 + 3 * BLOCK), BLOCK)
+        assert part.read(2 * BLOCK) == CONTENT[5:5 + BLOCK]
+        assert [len(block) for block in part] == [BLOCK, BLOCK, 1]
+        part.close()
+
+
+@pytest.mark.parametrize(("value", "first_pos", "next_pos"), [
+    ("bytes=5003-10000", 5003, 10001), ("bytes=-9001", SIZE - 9001, SIZE), ("bytes=9-2", 0, SIZE)])
+def test_uwsgi_gets_something_to_read(path: Path, value: str, first_pos: int, next_pos: int) -> None:
+    """Its loop calls ``read`` with a size, until nothing comes; what stands around us may iterate."""
+    given = ask(path, named(None, "uwsgi_sendfile", lambda part, block_size: part), value)[1]
+    assert type(given) is FilePart
+    assert not hasattr(given, "fileno")
+    half = given.read(BLOCK)
+    assert half + b"".join(given) == CONTENT[first_pos:next_pos]
+    assert given.read(BLOCK) == b""
+    close(given)
 
 
 @given(operations=OPERATIONS, span=st.tuples(st.integers(0, SIZE - 1), st.integers(0, SIZE - 1)).map(sorted))

@@ -104,7 +104,7 @@ def test_blocks_of_64_kib_by_default() -> None:
     content = bytes(200_000)
     blocks = list(RangeMiddleware(answering(lambda: io.BytesIO(content)))(environ_for(range="bytes=0-"),
                                                                           Wire().start_response))
-    assert max(map(len, blocks)) == 65536
+    assert max(map(len, blocks)) == 131072
 
 
 # --- applies ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import pytest
 
 from rangeware.fields import ByteRange, EntityTag
 from rangeware.plan import Limits, Plan, Reason, RequestFields, decide
-from rangeware.reply import Head, compose, content_length, describe, made_validators
+from rangeware.reply import Head, compose, describe, made_validators
+from rangeware.slicer import content_length
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
 NOW_NS = int(NOW.timestamp()) * 10**9

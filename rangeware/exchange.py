@@ -1,0 +1,274 @@
+"""One exchange: a request that asks for more than the whole, or an answer that takes a closer look (PEP 3333)."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from .fields import make
+from .forward import Body, Chunks, ForwardSource, Spool, Write, Written, close_body, in_one
+from .openers import glance, open_source
+from .options import Options
+from .plain import plain_length
+from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide, decide_one
+from .reply import ACCEPT_RANGES, Field, Head, Reply, compose, compose_one, describe, made_validators, whole
+from .servers import hand_over, sent_once
+from .slicer import content_length
+from .sources import SeekableSource, Source
+from .wrappers import FileWrapper, may_be_file, owner
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse
+
+Environ = dict[str, Any]
+
+_LOGGER = logging.getLogger("rangeware")
+_PHRASES = {
+    206: "206 Partial Content",
+    304: "304 Not Modified",
+    412: "412 Precondition Failed",
+    416: "416 Range Not Satisfiable",
+}
+_PLAIN = RequestFields("GET")
+
+
+NOT_STARTED: list[Field] = []
+"""Stands for the fields of a head that has not come. It is known by identity, and stays empty."""
+
+
+WAITING, STARTED, BEGUN, HANDED_ON = range(4)
+"""How far an exchange is: no head; one that the app may still take back; too late for another; with the server."""
+
+
+def request_fields(environ: Environ, preconditions: bool) -> RequestFields:
+    """What the request asks; ``preconditions`` is whether they are to be looked at."""
+    get = environ.get
+    if not preconditions:
+        return RequestFields(environ["REQUEST_METHOD"], get("HTTP_RANGE"), get("HTTP_IF_RANGE"))
+    return make(RequestFields, (
+        environ["REQUEST_METHOD"], get("HTTP_RANGE"), get("HTTP_IF_RANGE"), get("HTTP_IF_MATCH"),
+        get("HTTP_IF_NONE_MATCH"), get("HTTP_IF_MODIFIED_SINCE"), get("HTTP_IF_UNMODIFIED_SINCE"),
+    ))
+
+
+class Exchange:
+    """One request and its answer. The app gets it as ``start_response``: it holds the head until it is known how the
+    answer can be given."""
+
+    __slots__ = ("_environ", "_options", "_request", "_server_start", "_server_write", "_written", "fields", "stage",
+                 "status")
+
+    def __init__(self, options: Options, environ: Environ, start_response: StartResponse,
+                 request: RequestFields = _PLAIN) -> None:
+        self._options = options
+        self._environ = environ
+        self._server_start = start_response
+        self._request = request
+        self._written: Written | None = None
+        self.stage = WAITING
+
+    def __call__(self, status: str, headers: list[Field], exc_info: OptExcInfo | None = None) -> Write:
+        """What the app calls (PEP 3333, start_response)."""
+        if self.stage or exc_info is not None:
+            if self.stage == HANDED_ON:
+                return self._server_start(status, headers, exc_info)
+            self._check_anew(exc_info)
+        else:
+            self.stage = STARTED
+        self.status = status
+        self.fields = [*headers]  # the app may change its own
+        return self._write
+
+    def _check_anew(self, exc_info: OptExcInfo | None) -> None:
+        """Whether the app may start late, or anew."""
+        if exc_info is None and hasattr(self, "status"):
+            raise AssertionError("start_response was called twice without exc_info")
+        if exc_info is not None and exc_info[1] is not None and self.stage == BEGUN:
+            raise exc_info[1].with_traceback(exc_info[2])
+        self.stage = max(self.stage, STARTED)
+
+    def hand_on(self) -> None:
+        """Lets the server have the app's own body as it is, advertised."""
+        self.stage = HANDED_ON
+        self.fields.append(ACCEPT_RANGES)
+        self._server_write = self._server_start(self.status, self.fields)
+
+    @property
+    def block_size(self) -> int:
+        """Bytes read and sent at once, at most."""
+        return self._options.block_size
+
+    def respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """The content for the server, after the app has returned ``body``."""
+        try:
+            if self.stage == WAITING:
+                body = self._drawn(body)
+            if not hasattr(self, "status"):  # the server will say so
+                return body
+            if self._written is not None:
+                return Body(self._written.rest(body), self._written.missing, body)
+            if self._request.range is not None and not self._request.compares:
+                return self._one_range(body) or self._answer(body)
+            return self._answer(body)
+        except BaseException:
+            close_body(body)
+            raise
+
+    def _one_range(self, body: Iterable[bytes]) -> Iterable[bytes] | None:
+        """One range of an answer of which it is plain that it can be sliced; None for all that takes more thought."""
+        kind: Any = type(body)
+        declared = plain_length(self.fields, kind is not list and may_be_file(kind)) if self.status == "200 OK" else ""
+        source = open_source(body, int(declared), self.block_size) if declared else None
+        if not isinstance(source, SeekableSource) or source.shorter or self._request.method != "GET":
+            return None
+        plan = decide_one(self._request.range or "", source.complete_length)
+        if plan is None:
+            return None
+        reply = compose_one(plan, self.fields, source.complete_length)
+        self._commit(plan, reply)
+        return self._content(reply, source, body)
+
+    def _drawn(self, body: Iterable[bytes]) -> Chunks:
+        """The body with its first chunk drawn: until then the app may start, or start anew with ``exc_info``."""
+        chunks = Chunks(body)
+        if chunks.draw():
+            self.stage = BEGUN
+        return chunks
+
+    def _answer(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        head = Head(_status_code(self.status), self.fields)
+        source = self._source(head, body)
+        told = self._completed(head, source)
+        plan, reply = self._plan(told, source)
+        spools = plan.reason is Reason.UNKNOWN_LENGTH and self._options.spool_limit > 0
+        runs_forward = isinstance(source, ForwardSource) and reply.needs_source
+        if (spools or runs_forward) and type(body) is not Chunks:
+            return self._answer(self._drawn(body))
+        if spools:
+            return self._spooled(head, body)
+        measured = told is not head and told.complete_length != head.complete_length
+        if measured and not isinstance(body, (list, tuple)) or type(body) is FileWrapper:
+            reply = _of_file(reply, source)
+        self._commit(plan, reply)
+        return self._content(reply, source, body)
+
+    def _spooled(self, head: Head, body: Iterable[bytes]) -> Iterable[bytes]:
+        """An answer of unknown length, once more of it is known."""
+        spool = Spool(iter(body), self._options.spool_limit)
+        source = open_source(spool.file, None, self.block_size) if spool.whole else None
+        plan, reply = self._plan(head, source)
+        self._commit(plan, reply)
+        return self._content(reply, source, Body(spool.replay(self.block_size), None, body, spool.file))
+
+    def _source(self, head: Head, body: Iterable[bytes]) -> Source | None:
+        if self._request.method not in ("GET", "HEAD"):
+            return None
+        look = open_source if self._request.range is not None else glance
+        return look(body, head.complete_length, self.block_size)
+
+    def _completed(self, head: Head, source: Source | None) -> Head:
+        """The head with what the app left out and is known of its body."""
+        obstacle = head.obstacle()
+        if source is None or source.shorter or obstacle not in (None, Reason.CONTENT_CODING):
+            return head
+        on_disk = source.on_disk
+        added: list[Field] = []
+        if on_disk is not None and self._options.validators and not head.has_validators:
+            added = made_validators(head, source.complete_length, on_disk.mtime_ns, on_disk.offset, _now())
+        if obstacle is None and head.get("content-length") is None and self._is_told_by(source):
+            # Without it some servers send an end of chunks after a HEAD, and a body of which nobody sees the end.
+            added.append(("Content-Length", str(source.complete_length)))
+        return Head(head.status, [*head.fields, *added]) if added else head
+
+    def _is_told_by(self, source: Source) -> bool:
+        """Whether the body says how long the content of GET is, and can be held to it. An empty one on HEAD says
+        nothing: it was left out."""
+        if self._request.method == "HEAD":
+            return source.complete_length > 0
+        return isinstance(source, SeekableSource) and not source.is_moved
+
+    def _plan(self, head: Head, source: Source | None) -> tuple[Plan, Reply]:
+        complete_length = None if source is None else source.complete_length
+        if self._request.method == "HEAD":  # the body says nothing of what GET would send
+            complete_length = head.complete_length or complete_length or None
+        random_access = source is not None and source.random_access
+        obstacle = Reason.SHORTER if source is not None and source.shorter else None
+        now = _now() if self._request.compares else None
+        selected = describe(head, complete_length, now, random_access=random_access, obstacle=obstacle)
+        plan = decide(self._request, selected, self._options.limits)
+        boundary = secrets.token_hex(BOUNDARY_LENGTH // 2) if len(plan.ranges) > 1 else ""
+        return plan, compose(plan, head, selected, boundary)
+
+    def _commit(self, plan: Plan, reply: Reply) -> Write:
+        """Gives the head to the server; the plan is told before, so that whoever stands around us can read it."""
+        if self._request.conditional:
+            self._tell(plan)
+        self.stage = BEGUN if reply.segments is not None else HANDED_ON
+        status = self.status if reply.segments is None else _PHRASES.get(reply.status, self.status)
+        self._server_write = self._server_start(status, sent_once(reply.fields, self._server_start))
+        return self._server_write
+
+    def _tell(self, plan: Plan) -> None:
+        self._environ["rangeware.plan"] = plan
+        if _LOGGER.isEnabledFor(logging.DEBUG):
+            _LOGGER.debug("%d: %s; Range %r, ranges %s", plan.status, plan.reason, self._request.range, plan.ranges)
+        if self._options.on_plan is not None:
+            try:
+                self._options.on_plan(self._environ, plan)
+            except Exception:
+                _LOGGER.exception("on_plan failed")
+
+    def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
+        if self._request.method == "HEAD" or reply.status == 304:  # a server may tell the length of an empty list
+            return Body(iter(()), 0, owner(body))
+        if reply.segments is None:  # some servers send the head with the first block: none must not be missing
+            return (b"",) if type(body) in (list, tuple) and not body else body
+        if source is None or not reply.needs_source:
+            return in_one(b"".join(segment for segment in reply.segments if isinstance(segment, bytes)), owner(body))
+        length = content_length(reply.segments)
+        if source.fixed and length <= self.block_size:
+            return in_one(b"".join(source.render(reply.segments)), owner(body))
+        handed = hand_over(self._environ, reply.status, source, reply.segments, self.block_size, owner(body))
+        if handed is not None:
+            return handed
+        return Body(source.render(reply.segments), length, owner(body))
+
+    def _write(self, data: bytes) -> None:
+        """The callable that start_response gives the app: what is written comes before what is yielded."""
+        if self.stage == HANDED_ON and self._written is None and self._server_write is not None:
+            self._server_write(data)  # from within the iterable: PEP 3333 forbids it, and servers let it be
+            return
+        if self._written is None:
+            self._written = self._begin_writing()
+        self._written.push(data)
+
+    def _begin_writing(self) -> Written:
+        head = Head(_status_code(self.status), self.fields)
+        plan, reply = self._plan(head, self._source(head, iter(())))
+        write = self._commit(plan, reply)
+        return Written(() if self._request.method == "HEAD" else reply.segments, write)
+
+
+def _status_code(status: str) -> int:
+    """The code of an app's status line; 0, which is nothing we understand, where there is none."""
+    if status == "200 OK":
+        return 200
+    code = status[:3]
+    return int(code) if code.isascii() and code.isdigit() else 0
+
+
+def _of_file(reply: Reply, source: Source | None) -> Reply:
+    """The reply, with the bytes of the file where the app's body was to go on as it is: what we measured is ours to
+    keep to, and what is in our wrapper may go faster in the server's."""
+    seekable = isinstance(source, SeekableSource) and not source.is_moved and not source.shorter
+    if reply.segments is not None or source is None or not seekable:
+        return reply
+    return reply._replace(segments=whole(source.complete_length))
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
