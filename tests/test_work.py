@@ -1,0 +1,116 @@
+"""The work that requests may cost the middleware, without a clock: later changes that double it turn this red on a
+noisy machine too.
+
+Where work was added on purpose, or saved: ``python -m tests.counting --write PYTHON ...`` with all Pythons that we
+support puts new bounds here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.counted_requests import hostile, prepared, to_a_list
+from tests.counting import RATES, Work, count, count_all, peak
+
+BOUNDS = {
+    "plain JSON":                             Work(6, 5, 251),
+    "plain JSON under 52 header fields":      Work(53, 92, 1830),
+    "plain generator":                        Work(6, 5, 278),
+    "plain file":                             Work(6, 5, 311),
+    "plain file on gunicorn":                 Work(6, 5, 311),
+    "plain file without validators":          Work(78, 69, 1892),
+    "HEAD of a list":                         Work(72, 55, 1441),
+    "HEAD of a file":                         Work(80, 66, 1704),
+    "304":                                    Work(114, 99, 2336),
+    "416":                                    Work(122, 122, 2957),
+    "range of a list":                        Work(52, 48, 1336),
+    "If-Range and a range of a list":         Work(95, 86, 2129),
+    "4 KiB of a file":                        Work(76, 69, 1904),
+    "4 KiB of a file on gunicorn":            Work(76, 69, 1904),
+    "32 MiB of a file on gunicorn":           Work(67, 73, 1863),
+    "32 MiB of a file":                       Work(956, 3012, 32521),
+    "64 MiB of a file":                       Work(1839, 5956, 63139),
+    "10 ranges of a file":                    Work(179, 340, 7357),
+    "100 ranges of a file":                   Work(600, 2213, 44648),
+    "10 ranges that overlap":                 Work(183, 248, 5085),
+    "100 ranges that overlap":                Work(701, 1490, 23922),
+    "last 1 KiB of 1,000 blocks":             Work(1382, 2459, 26493),
+    "last 1 KiB of 2,000 blocks":             Work(2532, 4759, 48343),
+    "last 1 KiB of 1,000 uneven blocks":      Work(1379, 3605, 78044),
+    "last 1 KiB of 2,000 uneven blocks":      Work(2529, 7055, 151644),
+    "field of 10,000 ranges":                 Work(88, 75, 2015),
+    "1 MB of ranges":                         Work(88, 75, 2015),
+    "1 MB of open ranges":                    Work(88, 75, 2015),
+    "1 MB of suffixes":                       Work(88, 75, 2015),
+    "1 MB of digits":                         Work(89, 75, 2033),
+    "1 MB of zeros":                          Work(102, 92, 2335),
+    "1 MB of commas":                         Work(88, 75, 2015),
+    "1 MB of blanks":                         Work(89, 75, 2033),
+    "1 MB of blank members":                  Work(88, 75, 2015),
+    "1 MB of hyphens":                        Work(88, 75, 2015),
+    "1 MB of garbage":                        Work(89, 75, 2033),
+    "1 MB of another unit":                   Work(87, 73, 2003),
+    "a header field of the app":              Work(2, 3, 31),
+    "a range-spec":                           Work(6, 14, 201),
+    "a part":                                 Work(6, 21, 398),
+    "a skipped block":                        Work(2, 3, 21),
+    "a skipped block of changing length":     Work(2, 4, 71),
+    "a MiB of a file":                        Work(27, 88, 916),
+}
+"""By the name of a request or of a unit of work: Python functions entered, C functions called, bytecode instructions
+executed, at most."""
+
+PEAK = 2_100_000
+"""Bytes of memory that a Range field of 1 MB may take, at most."""
+
+LONG = 1_000_000
+SHORT = 10_000
+
+
+def check(name: str, work: Work) -> None:
+    """The work is within its bound."""
+    bound = BOUNDS[name]
+    over = [f"{what} {got:,}, the bound is {most:,}"
+            for what, got, most in zip(Work._fields, work, bound, strict=True) if got > most]
+    assert not over, f"too much work for {name!r}: {'; '.join(over)}"
+
+
+def test_every_request_and_unit_has_a_bound() -> None:
+    with prepared() as requests:
+        assert BOUNDS.keys() == {*requests, *RATES}
+
+
+@pytest.mark.parametrize("name", [name for name in BOUNDS if name not in RATES])
+def test_a_request_does_no_more_than_this(name: str) -> None:
+    check(name, count_all((name,))[name])
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_a_unit_more_costs_no_more_than_this(name: str) -> None:
+    rate = RATES[name]
+    check(name, rate.of(count_all((rate.more, rate.fewer))))
+
+
+@pytest.mark.parametrize("kind", hostile(0))
+def test_the_length_of_a_hostile_field_adds_nothing(kind: str) -> None:
+    short, long = (count(to_a_list(hostile(length)[kind])) for length in (SHORT, LONG))
+    assert short == long, f"{SHORT:,} characters of {kind} cost {short}, {LONG:,} cost {long}"
+
+
+@pytest.mark.parametrize("kind", hostile(0))
+def test_a_hostile_field_takes_little_memory(kind: str) -> None:
+    taken = peak(to_a_list(hostile(LONG)[kind]))
+    assert taken <= PEAK, f"{LONG:,} characters of {kind} take {taken:,} bytes, the bound is {PEAK:,}"
+
+
+def test_nothing_is_imported_or_compiled_during_a_request() -> None:
+    """Not even during the very first one; nor is a function of ``re`` called that looks a pattern up."""
+    code = "from tests import counting; counting.print_first_requests()"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True,
+                           check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert not ended.stdout, f"done during a request, rather than before the first one:\n{ended.stdout}"
