@@ -68,4 +68,4 @@ if os.environ.get("RANGEWARE_TRUST") == "everybody":
 elif os.environ.get("RANGEWARE_TRUST") == "nobody":
     servers._TRUSTED = {}
 
-application = RangeMiddleware(bare)
+application = RangeMiddleware(bare, block_size=65_536)
