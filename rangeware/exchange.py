@@ -13,10 +13,9 @@ from .forward import Body, Chunks, ForwardSource, Spool, Write, Written, close_b
 from .openers import glance, open_source
 from .options import Options
 from .plain import plain_length
-from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide, decide_one
+from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide, decide_one, only_spec
 from .reply import ACCEPT_RANGES, Field, Head, Reply, compose, compose_one, describe, made_validators, whole
-from .servers import hand_over, sent_once
-from .slicer import content_length
+from .servers import SMALL, hand_over, sent_once
 from .sources import SeekableSource, Source
 from .wrappers import FileWrapper, may_be_file, owner
 
@@ -34,10 +33,8 @@ _PHRASES = {
     416: "416 Range Not Satisfiable",
 }
 _PLAIN = RequestFields("GET")
-
-
-NOT_STARTED: list[Field] = []
-"""Stands for the fields of a head that has not come. It is known by identity, and stays empty."""
+_LISTS = (list, tuple)
+_NOTHING = (b"",)  # some servers send the head with the first block: none must not be missing
 
 
 WAITING, STARTED, BEGUN, HANDED_ON = range(4)
@@ -91,11 +88,12 @@ class Exchange:
             raise exc_info[1].with_traceback(exc_info[2])
         self.stage = max(self.stage, STARTED)
 
-    def hand_on(self) -> None:
-        """Lets the server have the app's own body as it is, advertised."""
+    def hand_on(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """The app's own body for the server, as it is, advertised."""
         self.stage = HANDED_ON
         self.fields.append(ACCEPT_RANGES)
         self._server_write = self._server_start(self.status, self.fields)
+        return body or _NOTHING if type(body) in _LISTS else body
 
     @property
     def block_size(self) -> int:
@@ -111,37 +109,38 @@ class Exchange:
                 return body
             if self._written is not None:
                 return Body(self._written.rest(body), self._written.missing, body)
-            if self._request.range is not None and not self._request.compares:
-                return self._one_range(body) or self._answer(body)
+            if self._request.range is not None and not self._request.compares and self._request.method == "GET":
+                return self._one_range(body)
             return self._answer(body)
         except BaseException:
             close_body(body)
             raise
 
-    def _one_range(self, body: Iterable[bytes]) -> Iterable[bytes] | None:
-        """One range of an answer of which it is plain that it can be sliced; None for all that takes more thought."""
+    def _one_range(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """One range of an answer of which it is plain that it can be sliced; what takes more thought gets it."""
         kind: Any = type(body)
-        declared = plain_length(self.fields, kind is not list and may_be_file(kind)) if self.status == "200 OK" else ""
+        spec = only_spec(self._request.range or "") if self.status == "200 OK" else None
+        declared = plain_length(self.fields, kind is not list and may_be_file(kind)) if spec is not None else ""
         source = open_source(body, int(declared), self.block_size) if declared else None
-        if not isinstance(source, SeekableSource) or source.shorter or self._request.method != "GET":
-            return None
-        plan = decide_one(self._request.range or "", source.complete_length)
+        if spec is None or not isinstance(source, SeekableSource) or source.shorter:
+            return self._answer(body, source)
+        plan = decide_one(spec, source.complete_length)
         if plan is None:
-            return None
+            return self._answer(body, source)
         reply = compose_one(plan, self.fields, source.complete_length)
         self._commit(plan, reply)
-        return self._content(reply, source, body)
+        return self._rendered(reply, source, body)
 
     def _drawn(self, body: Iterable[bytes]) -> Chunks:
         """The body with its first chunk drawn: until then the app may start, or start anew with ``exc_info``."""
         chunks = Chunks(body)
         if chunks.draw():
-            self.stage = BEGUN
+            self.stage = max(self.stage, BEGUN)
         return chunks
 
-    def _answer(self, body: Iterable[bytes]) -> Iterable[bytes]:
+    def _answer(self, body: Iterable[bytes], source: Source | None = None) -> Iterable[bytes]:
         head = Head(_status_code(self.status), self.fields)
-        source = self._source(head, body)
+        source = source or self._source(head, body)
         told = self._completed(head, source)
         plan, reply = self._plan(told, source)
         spools = plan.reason is Reason.UNKNOWN_LENGTH and self._options.spool_limit > 0
@@ -208,7 +207,8 @@ class Exchange:
         if self._request.conditional:
             self._tell(plan)
         self.stage = BEGUN if reply.segments is not None else HANDED_ON
-        status = self.status if reply.segments is None else _PHRASES.get(reply.status, self.status)
+        is_ours = self.status[:3] == "200"
+        status = _PHRASES.get(reply.status, self.status) if is_ours else self.status
         self._server_write = self._server_start(status, sent_once(reply.fields, self._server_start))
         return self._server_write
 
@@ -225,17 +225,19 @@ class Exchange:
     def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
         if self._request.method == "HEAD" or reply.status == 304:  # a server may tell the length of an empty list
             return Body(iter(()), 0, owner(body))
-        if reply.segments is None:  # some servers send the head with the first block: none must not be missing
-            return (b"",) if type(body) in (list, tuple) and not body else body
+        if reply.segments is None:
+            return body or _NOTHING if type(body) in _LISTS else body
         if source is None or not reply.needs_source:
             return in_one(b"".join(segment for segment in reply.segments if isinstance(segment, bytes)), owner(body))
-        length = content_length(reply.segments)
-        if source.fixed and length <= self.block_size:
-            return in_one(b"".join(source.render(reply.segments)), owner(body))
-        handed = hand_over(self._environ, reply.status, source, reply.segments, self.block_size, owner(body))
-        if handed is not None:
-            return handed
-        return Body(source.render(reply.segments), length, owner(body))
+        return self._rendered(reply, source, body)
+
+    def _rendered(self, reply: Reply, source: Source, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Content with bytes of the representation in it: at once, by the server's own means, or in our blocks."""
+        segments, length = reply.segments or (), reply.length
+        if length <= self.block_size and type(source) is SeekableSource and (length <= SMALL or not source.on_disk):
+            return in_one(source.read(segments), owner(body))
+        handed = hand_over(self._environ, reply.status, source, segments, self.block_size, owner(body))
+        return Body(source.render(segments), length, owner(body)) if handed is None else handed
 
     def _write(self, data: bytes) -> None:
         """The callable that start_response gives the app: what is written comes before what is yielded."""
@@ -250,7 +252,9 @@ class Exchange:
         head = Head(_status_code(self.status), self.fields)
         plan, reply = self._plan(head, self._source(head, iter(())))
         write = self._commit(plan, reply)
-        return Written(() if self._request.method == "HEAD" else reply.segments, write)
+        if self._request.method == "HEAD":
+            return Written((), 0, write)
+        return Written(reply.segments, reply.length, write)
 
 
 def _status_code(status: str) -> int:
@@ -267,7 +271,7 @@ def _of_file(reply: Reply, source: Source | None) -> Reply:
     seekable = isinstance(source, SeekableSource) and not source.is_moved and not source.shorter
     if reply.segments is not None or source is None or not seekable:
         return reply
-    return reply._replace(segments=whole(source.complete_length))
+    return reply._replace(segments=whole(source.complete_length), length=source.complete_length)
 
 
 def _now() -> datetime:

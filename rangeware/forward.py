@@ -8,10 +8,11 @@ from itertools import compress, islice, repeat
 from operator import length_hint
 
 from .fields import Segment
-from .slicer import Slicer, content_length
+from .slicer import Slicer
 
 Write = Callable[[bytes], object]
 
+_MOST_SKIPPED = 1 << 30  # chunks skipped at a time: a length that was declared may be beyond what counts in C
 _SPOOL_MEMORY = 1 << 20  # bytes read ahead that are held in memory; beyond this, in a temporary file
 
 
@@ -67,7 +68,6 @@ class ForwardSource:
     random_access = False
     shorter = False  # that shows at its end only
     on_disk = None
-    fixed = False
 
     def __init__(self, chunks: Iterable[bytes], complete_length: int) -> None:
         self.chunks = chunks
@@ -85,9 +85,8 @@ def sliced(slicer: Slicer, chunks: Iterable[bytes]) -> Iterator[bytes]:
         chunk = _skip(slicer, waiting)
         if chunk is None:
             slicer.finish()
-        elif piece := slicer.push(chunk):
-            yield piece
-    yield slicer.push(b"")
+        else:
+            yield slicer.push(chunk)
 
 
 def _skip(slicer: Slicer, chunks: Iterator[bytes]) -> bytes | None:
@@ -99,10 +98,11 @@ def _skip(slicer: Slicer, chunks: Iterator[bytes]) -> bytes | None:
         if size > gap:
             break
         gap -= size
-        passed, odd = _skip_alike(chunks, size, gap // size) if size == before and size else (0, None)
+        del chunk  # before the next one is made
+        passed, chunk = _skip_alike(chunks, size, gap // size) if size == before and size else (0, None)
         gap -= passed * size
-        before = size if type(chunk) is bytes else 0
-        chunk = odd or next(chunks, None)
+        before = size
+        chunk = next(chunks, None) if chunk is None else chunk
     slicer.pass_over(slicer.gap - gap)
     return chunk
 
@@ -112,9 +112,10 @@ def _skip_alike(chunks: Iterator[bytes], size: int, count: int) -> tuple[int, by
 
     Nothing is counted in the loop, so that it costs little more than to run through the chunks.
     """
+    count = min(count, _MOST_SKIPPED)
     ticks = repeat(True, count)  # one falls for each chunk
     for chunk in compress(islice(chunks, count), ticks):
-        if len(chunk) != size:
+        if type(chunk) is not bytes or len(chunk) != size:
             return count - length_hint(ticks) - 1, chunk
     return count - length_hint(ticks), None
 
@@ -203,20 +204,34 @@ class Body:
 
 
 def in_one(content: bytes, body: object) -> Iterable[bytes]:
-    """Content in one block, with which the app's body is closed."""
-    return Body(iter((content,)), len(content), body) if hasattr(body, "close") else (content,)
+    """Content in one block. The app's body, of which nothing is needed any more, is closed."""
+    try:
+        close_body(body)
+    except BaseException as exc:  # it must not cost the client the answer
+        return Body(iter((content,)), None, _Failed(exc))
+    return (content,)
+
+
+class _Failed:
+    """Tells the server, once it closes, what was raised when something was closed."""
+
+    def __init__(self, failure: BaseException) -> None:
+        self._failure = failure
+
+    def close(self) -> None:
+        raise self._failure
 
 
 class Written:
     """An answer that the app begins with ``write()``.
 
-    :param segments: the content of the answer; None lets all through that the app gives.
+    :param segments: the content of the answer, ``length`` bytes together; None lets all through that the app gives.
     :param write: the server's; some servers have none, and there what is written waits for the iterable.
     """
 
-    def __init__(self, segments: Sequence[Segment] | None, write: Write | None) -> None:
+    def __init__(self, segments: Sequence[Segment] | None, length: int, write: Write | None) -> None:
         self._slicer = None if segments is None else Slicer(segments)
-        self.missing = None if segments is None else content_length(segments)
+        self.missing = None if segments is None else length
         self._server_write = write
         self._waiting: list[bytes] = []
 

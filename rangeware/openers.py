@@ -15,7 +15,6 @@ from functools import wraps
 from itertools import accumulate
 from typing import Any
 
-from .fields import make
 from .forward import ForwardSource
 from .sources import DiskFile, SeekableSource, Source
 from .wrappers import DECODING_MODULES, find_file
@@ -82,7 +81,7 @@ def _one_item(item: bytes, block_size: int) -> SeekableSource:
     def read_at(pos: int, size: int) -> bytes:
         return item[pos:pos + size]
 
-    return make(SeekableSource, (read_at, len(item), block_size, True, None, False, False, True))
+    return SeekableSource(read_at, len(item), block_size)
 
 
 def _seekable(file: Any | None, block_size: int, openers: tuple[Opener, ...]) -> SeekableSource | None:
@@ -177,7 +176,7 @@ def _moved(file: Any, block_size: int) -> SeekableSource | None:
     def read_at(pos: int, size: int) -> bytes:
         file.seek(offset + pos)
         block: bytes | None = file.read(size)
-        return block or b""
+        return block if type(block) is bytes else bytes(block or b"")
 
     return SeekableSource(read_at, length, block_size, random_access=not _decodes(file), is_moved=True)
 

@@ -13,7 +13,9 @@ _HARMLESS = frozenset({
     "Strict-Transport-Security", "Timing-Allow-Origin", "Vary", "Via", "X-Content-Type-Options", "X-Frame-Options",
     "X-Powered-By", "X-Request-Id", "X-Request-ID", "X-Robots-Tag", "X-XSS-Protection",
 })
-"""Fields that have no say in whether an answer can be sliced, as they are mostly spelled."""
+"""Fields that have no say in whether an answer can be sliced, and stand in a part as they do in the whole, as they are
+mostly spelled. Out of it stay those of the content (Content-MD5, Content-Digest), Accept-Ranges, and those that some
+servers double (Date and Server, see ``sent_once``)."""
 
 
 _MOST_DIGITS = 18
@@ -29,17 +31,22 @@ def plain_length(fields: list[Field], needs_validators: bool) -> str:
 
     :param needs_validators: whether they are made where they are missing.
     """
-    length, validators = "", 0
+    length: str | None = None
+    has_tag = has_date = False
     for name, value in fields:
-        if name == "Content-Length" and not length:
+        if name == "Content-Length":
+            if length is not None:
+                return ""
             length = value
         elif name == "Content-Type":
-            if value not in _COMMON_TYPES and value[:1] in "mM":  # it may be multipart/byteranges
+            if value not in _COMMON_TYPES and (not value or value[0] in "mM"):  # it may be multipart/byteranges
                 return ""
-        elif name == "ETag" or name == "Last-Modified":
-            validators += 1
+        elif name == "ETag":
+            has_tag = True
+        elif name == "Last-Modified":
+            has_date = True
         elif name not in _HARMLESS:
             return ""
-    if needs_validators and validators < 2 or not length.isdecimal() or len(length) > _MOST_DIGITS:
+    if not length or needs_validators and not (has_tag and has_date):
         return ""
-    return length if length > "0" else ""
+    return length if length[0] > "0" and length.isdigit() and length.isascii() and len(length) <= _MOST_DIGITS else ""

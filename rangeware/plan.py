@@ -21,6 +21,7 @@ from .fields import (
     part_heads,
     range_unit,
 )
+from .slicer import content_length
 
 BOUNDARY_LENGTH = 32
 """Characters in the boundary of a multipart answer: 128 random bits in hexadecimal."""
@@ -144,13 +145,18 @@ def decide(request: RequestFields, selected: Representation, limits: Limits) -> 
     return failed or _decide_range(request, selected, limits)
 
 
-def decide_one(value: str, complete_length: int) -> Plan | None:
+def only_spec(value: str) -> RangeSpec | None:
+    """The range-spec of a Range field that has just one, as most have; None for any other field."""
+    specs = parse_range(value) if len(value) < _LONG and "," not in value else None
+    return None if specs is None else specs[0]
+
+
+def decide_one(spec: RangeSpec, complete_length: int) -> Plan | None:
     """The same for the commonest case: one range-spec, of a representation that can be sliced, and no condition.
 
-    None for any other, which takes ``decide``.
+    None where it is unsatisfiable, which takes ``decide``.
     """
-    specs = parse_range(value) if len(value) < _LONG and "," not in value else None
-    part = specs[0].resolve(complete_length) if specs is not None else None
+    part = spec.resolve(complete_length)
     return None if part is None else make(Plan, (206, (part,), Reason.SLICED))
 
 
@@ -279,7 +285,7 @@ def _merge(ranges: list[ByteRange]) -> list[ByteRange]:
 def _is_within(bound: int, ranges: list[ByteRange], selected: Representation) -> bool:
     """Whether the multipart answer with these parts has no more bytes than this."""
     described = selected.complete_length or 0, selected.content_type, _BOUNDARY
-    content = sum(last_pos - first_pos for first_pos, last_pos in ranges) + len(ranges)
+    content = content_length(ranges)
     longest, tail = part_heads([ByteRange(bound, bound)], *described)
     if content + len(longest[0]) * len(ranges) + len(tail) <= bound:  # which saves counting each
         return True

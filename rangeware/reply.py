@@ -111,7 +111,7 @@ class Head:
             return Reason.STATUS
         content_type = self._values.get("content-type")
         if content_type is not None and content_type[:20].lower() == "multipart/byteranges":
-            return Reason.OWN_MULTIPART
+            return Reason.OWN_CONTENT_RANGE if "content-range" in self._values else Reason.OWN_MULTIPART
         return None if _DECIDING.isdisjoint(self._values) else self._refused() or self._declined()
 
     def _refused(self) -> Reason | None:
@@ -175,11 +175,13 @@ def describe(
 
 
 class Reply(NamedTuple):
-    """An answer whole: ``segments`` are its content, None where that is the app's body as it is."""
+    """An answer whole: ``segments`` are its content, ``length`` bytes together; None where that is the app's body as it
+    is."""
 
     status: int
     fields: list[Field]
     segments: tuple[Segment, ...] | None
+    length: int = 0
 
     @property
     def needs_source(self) -> bool:
@@ -194,7 +196,7 @@ def compose(plan: Plan, head: Head, selected: Representation, boundary: str) -> 
     if plan.status == 206:
         return _partial(plan, head, selected, boundary)
     if plan.status == 304:
-        return Reply(304, _not_modified(head), (b"",))
+        return Reply(304, _not_modified(head), ())
     return _refusal(plan.status, head, selected)
 
 
@@ -206,7 +208,7 @@ def compose_one(plan: Plan, fields: list[Field], complete_length: int) -> Reply:
 
 def _one_part(plan: Plan, fields: list[Field], complete_length: int) -> Reply:
     fields.append(("Content-Range", plan.ranges[0].content_range(complete_length)))
-    return _advertised(206, fields, plan.ranges)
+    return _advertised(206, fields, plan.ranges, plan.ranges[0].length)
 
 
 def _partial(plan: Plan, head: Head, selected: Representation, boundary: str) -> Reply:
@@ -221,7 +223,7 @@ def _partial(plan: Plan, head: Head, selected: Representation, boundary: str) ->
     # RFC 9110 14.6: the boundary unquoted, since some recipients mishandle quotes
     fields = [field for field in fields if field[0].lower() != "content-type"]
     fields.append(("Content-Type", f"multipart/byteranges; boundary={boundary}"))
-    return _advertised(206, fields, (*segments, tail))
+    return _advertised(206, fields, (*segments, tail), content_length(plan.ranges, (*heads, tail)))
 
 
 def _not_modified(head: Head) -> list[Field]:
@@ -233,9 +235,9 @@ def _refusal(status: int, head: Head, selected: Representation) -> Reply:
     text = _TEXTS[status]
     fields = [*head.without(_DROPPED[status]), ("Content-Type", "text/plain; charset=utf-8")]
     if status != 416:
-        return Reply(status, [*fields, ("Content-Length", str(len(text)))], (text,))
+        return Reply(status, [*fields, ("Content-Length", str(len(text)))], (text,), len(text))
     fields.append(("Content-Range", unsatisfied_range(selected.complete_length or 0)))
-    return _advertised(416, fields, (text,))
+    return _advertised(416, fields, (text,), len(text))
 
 
 def _whole(plan: Plan, head: Head, selected: Representation) -> Reply:
@@ -252,7 +254,7 @@ def _whole(plan: Plan, head: Head, selected: Representation) -> Reply:
     if plan.reason in (Reason.NO_RANGE, Reason.METHOD):
         return Reply(200, fields, None)
     fields = [field for field in fields if field[0].lower() != "content-length"]
-    return Reply(200, [*fields, ("Content-Length", str(complete_length))], whole(complete_length))
+    return Reply(200, [*fields, ("Content-Length", str(complete_length))], whole(complete_length), complete_length)
 
 
 def whole(complete_length: int) -> tuple[Segment, ...]:
@@ -260,7 +262,7 @@ def whole(complete_length: int) -> tuple[Segment, ...]:
     return (ByteRange(0, complete_length - 1) if complete_length else b"",)
 
 
-def _advertised(status: int, fields: list[Field], segments: tuple[Segment, ...]) -> Reply:
+def _advertised(status: int, fields: list[Field], segments: tuple[Segment, ...], length: int) -> Reply:
     """An answer of ours: its fields lack what says how long it is, and that there are ranges."""
-    fields += ACCEPT_RANGES, ("Content-Length", str(content_length(segments)))
-    return make(Reply, (status, fields, segments))
+    fields += ACCEPT_RANGES, ("Content-Length", str(length))
+    return make(Reply, (status, fields, segments, length))

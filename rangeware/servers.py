@@ -57,7 +57,9 @@ _TRUSTED: dict[str, Callable[[Environ, int], type[FilePart] | None]] = {
 One that sends files by itself is missing: bjoern sends all up to the end of the file, whatever position and
 Content-Length say: wrong for a part, and for a whole that grows meanwhile."""
 
-_SMALL = 65536  # bytes of a part that goes faster in one block, with every server
+_MOST_ASKED = 1 << 30  # bytes; a wrapper in C takes no number beyond 31 bits
+SMALL = 65536
+"""Bytes of a part that goes faster in one block, with every server."""
 
 _DOUBLING = ("a2wsgi.wsgi", "hypercorn.app_wrappers", "werkzeug.serving")
 """Where the servers come from that send a Date and a Server of their own also beside those of the app."""
@@ -76,24 +78,37 @@ def hides_file(wrapper: object) -> bool:
     return getattr(wrapper, "__module__", None) == "builtins"
 
 
+def is_settled(body: object) -> bool:
+    """Whether a server that gets this body, which may be a file, is known to send it from where it stands. gunicorn
+    sends what is in its wrapper from where the descriptor stands: elsewhere once the app has looked into the file."""
+    file = getattr(body, "filelike", None)
+    if file is None or type(file) is io.FileIO:
+        return True
+    try:
+        return type(file) is io.BufferedReader and bool(file.raw.tell() == file.tell())
+    except Exception:
+        return False
+
+
 def hand_over(
     environ: Environ, status: int, source: Source, segments: Sequence[Segment], block_size: int, *closing: object
 ) -> Iterable[bytes] | None:
     """The content in the wrapper of the server that made ``environ``; None where that is not safe.
 
     :param status: of the answer: 206, or another of which the content is all there is.
-    :param block_size: bytes per read, at most; a part that is not larger is not handed over.
+    :param block_size: bytes per read, at most.
     :param closing: closed in the reverse order, once the server closes the wrapper.
     """
     part = segments[0]
-    if source.on_disk is None or len(segments) > 1 or isinstance(part, bytes) or part.length <= min(block_size, _SMALL):
+    if source.on_disk is None or len(segments) > 1 or isinstance(part, bytes):
         return None
     wrapper = environ.get("wsgi.file_wrapper")
     trusts = _TRUSTED.get(f"{getattr(wrapper, '__module__', '')}.{getattr(wrapper, '__qualname__', '')}")
     form = None if trusts is None else trusts(environ, status)
     if wrapper is None or form is None:
         return None
-    wrapped: Iterable[bytes] = wrapper(form(source.on_disk, part, block_size, *closing), block_size)
+    asked = min(block_size, _MOST_ASKED)
+    wrapped: Iterable[bytes] = wrapper(form(source.on_disk, part, block_size, *closing), asked)
     return wrapped
 
 
@@ -117,7 +132,7 @@ class FilePart:
         return iter(partial(self.read, self._block_size), b"")
 
     def read(self, size: int = -1) -> bytes:
-        """At most ``size`` bytes of what is left of the part, and no more than a block; all of it if ``size`` is negative.
+        """At most ``size`` bytes of what is left of the part, and no more than a block; all if ``size`` is negative.
 
         :raises TruncatedSource: if the file ends before the part does.
         """
@@ -136,10 +151,11 @@ class FilePart:
             connection must not be kept.
         """
         closing, self._closing = self._closing, ()
-        try:
-            self._check()
-        finally:
-            close_all(closing)
+        if closing:
+            try:
+                self._check()
+            finally:
+                close_all(closing)
 
     def _check(self) -> None:
         if self._pos < self._end and not self._file.raw.closed:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 
 from .errors import TruncatedSource
 from .fields import ByteRange, Segment
 
+_first_pos: Callable[[ByteRange], int] = itemgetter(0)
+_last_pos: Callable[[ByteRange], int] = itemgetter(1)
 
-def content_length(segments: Sequence[Segment]) -> int:
-    """Bytes in the content: the one place that computes Content-Length."""
-    length = 0
-    for segment in segments:
-        length += len(segment) if type(segment) is bytes else segment[1] - segment[0] + 1
-    return length
+
+def content_length(ranges: Sequence[ByteRange], literals: Iterable[bytes] = ()) -> int:
+    """Bytes in the content that has these in it: the one place that computes Content-Length."""
+    return sum(map(_last_pos, ranges)) - sum(map(_first_pos, ranges)) + len(ranges) + sum(map(len, literals))
 
 
 class Slicer:

@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 
 from .errors import TruncatedSource
 from .fields import Segment
-from .slicer import content_length
 
 
 class Source(Protocol):
@@ -29,10 +28,6 @@ class Source(Protocol):
     @property
     def on_disk(self) -> DiskFile | None:
         """The file, if it is one on disk; None for anything else."""
-
-    @property
-    def fixed(self) -> bool:
-        """Whether the bytes can neither change any more nor fail to come."""
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
         """The bytes of the segments, block by block.
@@ -64,7 +59,6 @@ class SeekableSource(NamedTuple):
     :param on_disk: the file, if it is one on disk; None for anything else.
     :param is_moved: whether reading moves what the app handed over.
     :param shorter: whether the app declared more than there is.
-    :param fixed: whether the bytes can neither change any more nor fail to come.
     """
 
     read_at: Callable[[int, int], bytes]
@@ -74,42 +68,50 @@ class SeekableSource(NamedTuple):
     on_disk: DiskFile | None = None
     is_moved: bool = False
     shorter: bool = False
-    fixed: bool = False
+
+    def read(self, segments: Sequence[Segment]) -> bytes:
+        """The bytes of the segments, all at once.
+
+        :raises TruncatedSource: if the representation ends early.
+        """
+        return b"".join(map(self._read_segment, segments))
+
+    def _read_segment(self, segment: Segment) -> bytes:
+        if type(segment) is bytes:
+            return segment
+        first_pos, last_pos = segment
+        length = last_pos - first_pos + 1
+        block = self.read_at(first_pos, length)
+        return block if len(block) == length else b"".join(self.render((segment,)))
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
         """The bytes of the segments, joined into full blocks. A block is sent before more is read."""
-        if len(segments) == 1 and content_length(segments) <= self.block_size:
-            return map(self._read, segments)
-        return self._blocks(segments)
-
-    def _read(self, segment: Segment) -> bytes:
-        """A segment as one block, into which it fits."""
-        if isinstance(segment, bytes):
-            return segment
-        length = segment.length
-        block = self.read_at(segment.first_pos, length)
-        return block if len(block) == length else b"".join(self._blocks((segment,)))
-
-    def _blocks(self, segments: Sequence[Segment]) -> Iterator[bytes]:
         held: list[bytes] = []
-        block_size = room = self.block_size
+        read_at, block_size = self.read_at, self.block_size
+        room = block_size
         for segment in segments:
             if type(segment) is bytes:
                 held.append(segment)
                 room -= len(segment)
                 continue
             pos, last_pos = segment
-            if room <= last_pos - pos < block_size:  # so that small parts are read in one go
+            length = last_pos - pos + 1
+            if room < length <= block_size:  # so that small parts are read in one go
                 yield b"".join(held)
                 held, room = [], block_size
+            if length <= room and len(block := read_at(pos, length)) == length:  # as nearly always
+                held.append(block)
+                room -= length
+                continue
             while pos <= last_pos:
                 if room <= 0:
                     yield b"".join(held)
                     held, room = [], block_size
                 wanted = min(room, last_pos - pos + 1)
-                block = self.read_at(pos, wanted)
+                block = read_at(pos, wanted)
                 if not block:
-                    yield b"".join(held)  # what came before helps a client that resumes
+                    if held:
+                        yield b"".join(held)  # what came before helps a client that resumes
                     raise TruncatedSource(pos, last_pos + 1)
                 if len(block) > wanted:  # an app's own read() may do that
                     block = block[:wanted]

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOption
 from .exchange import STARTED, Environ, Exchange, request_fields
+from .forward import close_body
 from .options import Options
 from .plain import plain_length
-from .servers import hides_file
+from .servers import hides_file, is_settled
 from .wrappers import FileWrapper, may_be_file
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
+
+
+_UNSEEN = object()
 
 
 class RangeMiddleware:
@@ -34,12 +38,13 @@ class RangeMiddleware:
             raise InvalidOption(f"app must be a WSGI application, not {app!r}")
         self._app = app
         self._options = Options.read(options)
-        self._offered: object = self  # what this server was seen to have for wsgi.file_wrapper: None if nothing
+        self._offered: object = _UNSEEN  # what this server was seen to have for wsgi.file_wrapper: None if nothing
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answers one request (PEP 3333)."""
+        """Answers one request (PEP 3333). Of a plain answer, its body is not looked at."""
+        offered = environ.get("wsgi.file_wrapper")
         if (
-            environ.get("wsgi.file_wrapper") is not self._offered
+            offered is not self._offered
             or environ["REQUEST_METHOD"] != "GET"
             or "HTTP_RANGE" in environ
             or "HTTP_IF_NONE_MATCH" in environ
@@ -49,15 +54,20 @@ class RangeMiddleware:
             or "HTTP_IF_UNMODIFIED_SINCE" in environ
         ):
             return self._look_closer(environ, start_response)
-        if self._offered is None:
+        if offered is None:
             environ["wsgi.file_wrapper"] = FileWrapper
         exchange = Exchange(self._options, environ, start_response)
         body = self._app(environ, exchange)
         if exchange.stage == STARTED and exchange.status == "200 OK":
-            kind = type(body)
-            if plain_length(exchange.fields, kind is not list and may_be_file(kind)) and kind is not FileWrapper:
-                exchange.hand_on()
-                return body or (b"",) if kind is list else body
+            try:
+                kind = type(body)
+                is_file = kind is not list and may_be_file(kind)
+                is_ready = not is_file or kind is not FileWrapper and is_settled(body)
+                if is_ready and plain_length(exchange.fields, is_file):
+                    return exchange.hand_on(body)
+            except BaseException:
+                close_body(body)
+                raise
         return exchange.respond(body)
 
     def _look_closer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -529,6 +529,10 @@ OTHER_BYTES = [
     pytest.param([bytearray(CONTENT[:300]), CONTENT[300:]], CONTENT, id="bytearray"),
     pytest.param([memoryview(CONTENT)[:300], memoryview(CONTENT)[300:]], CONTENT, id="memoryview"),
     pytest.param([memoryview(INTS)], INTS.tobytes(), id="memoryview of four-byte items"),
+    pytest.param([*cut(CONTENT[:40], 10), memoryview(CONTENT[40:80]).cast("I"), *cut(CONTENT[80:], 10)], CONTENT,
+                 id="as many four-byte items as there are bytes before"),
+    pytest.param([*cut(CONTENT[:40], 10), CONTENT[40:47], *cut(CONTENT[47:], 10)], CONTENT, id="one shorter than all"),
+    pytest.param([*cut(CONTENT[:40], 10), CONTENT[40:77], *cut(CONTENT[77:], 10)], CONTENT, id="one longer than all"),
 ]
 
 
@@ -774,12 +778,31 @@ def test_more_declared_than_the_file_holds_passes_through(real: bool, value: str
 
 
 @pytest.mark.parametrize("value", ["bytes=0-", "bytes=-10", "bytes=0-9,-10", "bytes=500-"])
-@pytest.mark.parametrize("block_size", [BLOCK, 10])
 @pytest.mark.parametrize("buffering", [-1, 0])
-def test_a_file_that_shrinks_while_it_is_sent(value: str, block_size: int, buffering: int, tmp_path: Path) -> None:
+def test_a_file_that_shrinks_before_it_is_read_at_once(value: str, buffering: int, tmp_path: Path) -> None:
+    """Nothing is sent then, and so the server can still answer 500."""
+    path = _path(tmp_path)
+    files: list[Any] = []
+
+    def file() -> Any:
+        files.append(open(path, "rb", buffering=buffering))
+        return files[-1]
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        os.truncate(path, 5)
+
+    app = RangeMiddleware(wrapped(file))
+    with pytest.raises(TruncatedSource):
+        app(environ_for(range=value), start_response)
+    assert [file.closed for file in files] == [True]
+
+
+@pytest.mark.parametrize("value", ["bytes=0-", "bytes=-10", "bytes=0-9,-10", "bytes=500-"])
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_a_file_that_shrinks_while_it_is_sent(value: str, buffering: int, tmp_path: Path) -> None:
     path = _path(tmp_path)
     wire = Wire()
-    app = RangeMiddleware(wrapped(lambda: open(path, "rb", buffering=buffering)), block_size=block_size)
+    app = RangeMiddleware(wrapped(lambda: open(path, "rb", buffering=buffering)), block_size=7)
     body = app(environ_for(range=value), wire.start_response)
     os.truncate(path, 5)
     with pytest.raises(TruncatedSource):
@@ -795,7 +818,7 @@ def test_a_file_that_grows_while_it_is_sent(value: str, real: bool, tmp_path: Pa
     path = _path(tmp_path)
     file: Any = open(path, "rb") if real else io.BytesIO(CONTENT)
     wire = Wire()
-    body = RangeMiddleware(wrapped(lambda: file))(environ_for(range=value), wire.start_response)
+    body = RangeMiddleware(wrapped(lambda: file), block_size=7)(environ_for(range=value), wire.start_response)
     if real:
         with open(path, "ab") as more:
             more.write(b"grown" * 100)

@@ -409,7 +409,7 @@ def test_closed_once_when_the_source_ends_early(value: str) -> None:
 @pytest.mark.parametrize("value", ["bytes=0-", "bytes=-10", "bytes=0-9,-10"])
 def test_closed_once_when_the_file_shrinks(value: str, tmp_path: Path) -> None:
     count = Count()
-    app = RangeMiddleware(patched_file(count, tmp_path))
+    app = RangeMiddleware(patched_file(count, tmp_path), block_size=7)
     body = app(environ_for(range=value), Wire().start_response)
     (tmp_path / "file").write_bytes(b"short")
     with pytest.raises(TruncatedSource):

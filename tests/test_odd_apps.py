@@ -152,7 +152,6 @@ def test_items_that_are_not_bytes_are_neither_copied_whole_nor_held(value: str |
     assert first
     if value:
         items[0].append(0)  # type: ignore[union-attr]
-        body.close()
 
 
 def test_an_item_that_is_not_in_one_piece_makes_a_body_that_runs_forward() -> None:

@@ -9,7 +9,6 @@ import pytest
 from rangeware.fields import ByteRange, EntityTag
 from rangeware.plan import Limits, Plan, Reason, RequestFields, decide
 from rangeware.reply import Head, compose, describe, made_validators
-from rangeware.slicer import content_length
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
 NOW_NS = int(NOW.timestamp()) * 10**9
@@ -39,7 +38,7 @@ def test_several_ranges_in_the_form_of_rfc_9110_14_6():
         b"xxxxxxxxxx\r\n--" + BOUNDARY.encode() + b"\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-9/1000\r\n"
         b"\r\nxxxxxxxxxx\r\n--" + BOUNDARY.encode() + b"--\r\n"
     )
-    assert dict(reply.fields)["Content-Length"] == str(len(written)) == str(content_length(reply.segments))
+    assert dict(reply.fields)["Content-Length"] == str(len(written)) == str(reply.length)
     assert dict(reply.fields)["Content-Type"] == f"multipart/byteranges; boundary={BOUNDARY}"
     assert "Content-Range" not in dict(reply.fields)
 
@@ -47,7 +46,7 @@ def test_several_ranges_in_the_form_of_rfc_9110_14_6():
 @pytest.mark.parametrize(("extra", "status"), [(0, 206), (1, 200)])
 def test_the_decision_knows_the_multipart_length_to_the_byte(extra, status):
     ranges = (ByteRange(0, 9), ByteRange(20, 29))
-    length = content_length(composed(Plan(206, ranges, Reason.SLICED)).segments or ())
+    length = composed(Plan(206, ranges, Reason.SLICED)).length
     room = (1000 + 4096 - length) // len(ranges)  # bytes by which each part head may grow
     head = Head(200, [("Content-Type", "text/plain" + "x" * (room + extra))])
     request = RequestFields("GET", range="bytes=0-9,20-29")
@@ -136,7 +135,7 @@ def test_made_validators_bear_any_time_a_file_system_can_give():
 def test_the_apps_own_status_passes_as_it_is(status):
     head = Head(status, [("Content-Range", "bytes 0-1/9"), ("Content-Length", "2")])
     reply = composed(Plan(status, (), Reason.STATUS), head, 2)
-    assert reply == (status, [("Content-Range", "bytes 0-1/9"), ("Content-Length", "2")], None)
+    assert reply[:3] == (status, [("Content-Range", "bytes 0-1/9"), ("Content-Length", "2")], None)
 
 
 def test_a_refusal_describes_itself_and_not_the_representation():

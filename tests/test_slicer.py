@@ -8,6 +8,7 @@ import pytest
 
 from rangeware.errors import TruncatedSource
 from rangeware.fields import ByteRange
+from rangeware.forward import ForwardSource
 from rangeware.slicer import Slicer
 
 WHOLE = b"0123456789"
@@ -46,6 +47,13 @@ def test_done_as_soon_as_the_last_byte_wanted_has_come(segments, expected):
     for pos, byte in enumerate(WHOLE):
         assert slicer.done == (pos > last)
         slicer.push(bytes([byte]))
+
+
+def test_a_body_that_runs_forward_is_pulled_up_to_the_last_byte_wanted():
+    chunks = iter([b"abc", b"def", b"ghi", b"jkl"])
+    source = ForwardSource(chunks, 12)
+    assert b"".join(source.render([b"<", ByteRange(1, 1), b"|", ByteRange(4, 6), b">"])) == b"<b|efg>"
+    assert list(chunks) == [b"jkl"]
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])

@@ -19,6 +19,7 @@ SIZE = 3_000_000
 HUGE = 64 << 20
 FIRST_POS, LENGTH = 1_000_003, 500_009
 SNIFFED = 10
+VALIDATORS = (("ETag", '"v1"'), ("Last-Modified", "Tue, 14 Nov 2023 22:13:20 GMT"))
 
 _made = threading.Lock()
 
@@ -43,7 +44,8 @@ def _path(name: str, size: int) -> str:
 
 
 def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """``/part`` and ``/huge-part`` hand a range over as a careless app would; the others are whole."""
+    """``/part`` and ``/huge-part`` hand a range over as a careless app would; the others are whole. What has validators
+    of its own is ``/tagged``, with more to it."""
     place = environ["PATH_INFO"]
     size = HUGE if place.startswith("/huge") else SIZE
     file = open(_path(f"{size}.bin", size), "rb")  # noqa: SIM115 - what the server gets closes it
@@ -51,7 +53,9 @@ def bare(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
         file.read(SNIFFED)
     file.seek(FIRST_POS if place.endswith("part") else 0)
     length = LENGTH if place.endswith("part") else size
-    start_response("200 OK", [("Content-Type", "application/octet-stream"), ("Content-Length", str(length))])
+    validators = VALIDATORS if place.startswith("/tagged") else ()
+    fields = [("Content-Type", "application/octet-stream"), ("Content-Length", str(length)), *validators]
+    start_response("200 OK", fields)
     wrapped: Iterable[bytes] = environ.get("wsgi.file_wrapper", FileWrapper)(file, 8192)
     return wrapped
 

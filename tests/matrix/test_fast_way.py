@@ -128,15 +128,16 @@ def test_who_sends_from_where_the_descriptor_stands(server: str, tmp_path: Path)
 @pytest.mark.parametrize("server", [*HONEST, *TO_THE_END, *UWSGI])
 def test_behind_us_all_are_right(server: str, tmp_path: Path) -> None:
     with handing(server, tmp_path) as running:
-        check(running, "/whole")
-        check(running, "/sniffed")
+        for path in ("/whole", "/sniffed", "/tagged", "/tagged-sniffed"):
+            check(running, path)
 
 
 def check(running: Running, path: str) -> None:
-    """A range, a refused one, an open one, and none: the last is the server's own wrapper's, but for bjoern's."""
+    """A range, a refused one, an open one, and none, twice: these are the server's own wrapper's, but for bjoern's."""
     assert on_the_wire(running, path, RANGE) == PART
     assert on_the_wire(running, path, "bytes=9-2") == content(0, SIZE)
     assert on_the_wire(running, path, f"bytes={FIRST_POS}-") == content(FIRST_POS, SIZE)
+    assert on_the_wire(running, path) == content(0, SIZE)
     assert on_the_wire(running, path) == content(0, SIZE)
 
 
