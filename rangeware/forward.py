@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import compress, islice, repeat
+from itertools import chain, compress, islice, repeat
 from operator import length_hint
 
 from .fields import Segment
@@ -51,10 +51,8 @@ class Chunks:
         return False
 
     def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        return self._drawn.pop() if self._drawn else next(self._chunks)
+        drawn, self._drawn = self._drawn, []
+        return chain(drawn, self._chunks)
 
     def close(self) -> None:
         """Closes the body, once."""
