@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from .fields import make
-from .forward import Body, Chunks, ForwardSource, Spool, Write, Written, close_body, in_one
+from .forward import Body, Chunks, ForwardSource, Spool, Write, Written, abandon, in_one
 from .openers import glance, open_source
 from .options import Options
 from .plain import plain_length
@@ -33,8 +33,6 @@ _PHRASES = {
     416: "416 Range Not Satisfiable",
 }
 _PLAIN = RequestFields("GET")
-_LISTS = (list, tuple)
-_NOTHING = (b"",)  # some servers send the head with the first block: none must not be missing
 
 
 WAITING, STARTED, BEGUN, HANDED_ON = range(4)
@@ -93,7 +91,7 @@ class Exchange:
         self.stage = HANDED_ON
         self.fields.append(ACCEPT_RANGES)
         self._server_write = self._server_start(self.status, self.fields)
-        return body or _NOTHING if type(body) in _LISTS else body
+        return body
 
     @property
     def block_size(self) -> int:
@@ -113,7 +111,7 @@ class Exchange:
                 return self._one_range(body)
             return self._answer(body)
         except BaseException:
-            close_body(body)
+            abandon(owner(body))
             raise
 
     def _one_range(self, body: Iterable[bytes]) -> Iterable[bytes]:
@@ -225,8 +223,8 @@ class Exchange:
     def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
         if self._request.method == "HEAD" or reply.status == 304:  # a server may tell the length of an empty list
             return Body(iter(()), 0, owner(body))
-        if reply.segments is None:
-            return body or _NOTHING if type(body) in _LISTS else body
+        if reply.segments is None:  # some servers send the head with the first block: none must not be missing
+            return (b"",) if type(body) in (list, tuple) and not body else body
         if source is None or not reply.needs_source:
             return in_one(b"".join(segment for segment in reply.segments if isinstance(segment, bytes)), owner(body))
         return self._rendered(reply, source, body)

@@ -157,7 +157,7 @@ def parse_range(value: str) -> tuple[RangeSpec, ...] | None:
         return None
     specs = []
     for member in value.partition("=")[2].split(","):
-        spec = _range_spec(member) or _range_spec(member.strip(_OWS))
+        spec = _range_spec(member) or _range_spec(member.strip(_OWS)) if member else None
         if spec is not None:
             specs.append(spec)
         elif member.strip(_OWS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress, islice, repeat
@@ -12,6 +13,8 @@ from .slicer import Slicer
 
 Write = Callable[[bytes], object]
 
+_LOGGER = logging.getLogger("rangeware")
+
 _MOST_SKIPPED = 1 << 30  # chunks skipped at a time: a length that was declared may be beyond what counts in C
 _SPOOL_MEMORY = 1 << 20  # bytes read ahead that are held in memory; beyond this, in a temporary file
 
@@ -21,6 +24,14 @@ def close_body(body: object) -> None:
     close = getattr(body, "close", None)
     if close is not None:
         close()
+
+
+def abandon(body: object) -> None:
+    """Closes a body of which nothing will be sent, since something was raised. The server is to hear of that."""
+    try:
+        close_body(body)
+    except Exception:
+        _LOGGER.exception("close() failed")
 
 
 def close_all(bodies: Iterable[object]) -> None:
@@ -205,7 +216,7 @@ def in_one(content: bytes, body: object) -> Iterable[bytes]:
     """Content in one block. The app's body, of which nothing is needed any more, is closed."""
     try:
         close_body(body)
-    except BaseException as exc:  # it must not cost the client the answer
+    except Exception as exc:  # it must not cost the client the answer
         return Body(iter((content,)), None, _Failed(exc))
     return (content,)
 
@@ -213,7 +224,7 @@ def in_one(content: bytes, body: object) -> Iterable[bytes]:
 class _Failed:
     """Tells the server, once it closes, what was raised when something was closed."""
 
-    def __init__(self, failure: BaseException) -> None:
+    def __init__(self, failure: Exception) -> None:
         self._failure = failure
 
     def close(self) -> None:

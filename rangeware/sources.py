@@ -82,7 +82,21 @@ class SeekableSource(NamedTuple):
         first_pos, last_pos = segment
         length = last_pos - first_pos + 1
         block = self.read_at(first_pos, length)
-        return block if len(block) == length else b"".join(self.render((segment,)))
+        return block if len(block) == length else self._filled(block, first_pos, length)
+
+    def _filled(self, block: bytes, pos: int, length: int) -> bytes:
+        """So many bytes, of which this block came: ``read()`` may give less than it is asked for, and an app's more.
+
+        :raises TruncatedSource: if the representation ends early.
+        """
+        blocks, came = [block], len(block)
+        while block and came < length:
+            block = self.read_at(pos + came, length - came)
+            blocks.append(block)
+            came += len(block)
+        if came < length:
+            raise TruncatedSource(pos + came, pos + length)
+        return b"".join(blocks)[:length]
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
         """The bytes of the segments, joined into full blocks. A block is sent before more is read."""
@@ -99,8 +113,9 @@ class SeekableSource(NamedTuple):
             if room < length <= block_size:  # so that small parts are read in one go
                 yield b"".join(held)
                 held, room = [], block_size
-            if length <= room and len(block := read_at(pos, length)) == length:  # as nearly always
-                held.append(block)
+            if length <= room:
+                block = read_at(pos, length)
+                held.append(block if len(block) == length else self._filled(block, pos, length))
                 room -= length
                 continue
             while pos <= last_pos:

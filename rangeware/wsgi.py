@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOption
 from .exchange import STARTED, Environ, Exchange, request_fields
-from .forward import close_body
+from .forward import abandon
 from .options import Options
 from .plain import plain_length
 from .servers import hides_file, is_settled
-from .wrappers import FileWrapper, may_be_file
+from .wrappers import FileWrapper, may_be_file, owner
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -61,12 +61,13 @@ class RangeMiddleware:
         if exchange.stage == STARTED and exchange.status == "200 OK":
             try:
                 kind = type(body)
-                is_file = kind is not list and may_be_file(kind)
-                is_ready = not is_file or kind is not FileWrapper and is_settled(body)
+                is_list = kind is list or kind is tuple
+                is_file = not is_list and may_be_file(kind)
+                is_ready = body if is_list else not is_file or kind is not FileWrapper and is_settled(body)
                 if is_ready and plain_length(exchange.fields, is_file):
                     return exchange.hand_on(body)
             except BaseException:
-                close_body(body)
+                abandon(owner(body))
                 raise
         return exchange.respond(body)
 

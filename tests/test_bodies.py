@@ -777,6 +777,35 @@ def test_more_declared_than_the_file_holds_passes_through(real: bool, value: str
     assert answer.get("Content-Range") is None
 
 
+class Trickling(io.BytesIO):
+    """Gives what has come, as a file over a network does."""
+
+    def __init__(self, at_once: int) -> None:
+        super().__init__(CONTENT)
+        self.at_once = at_once
+        self.given = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        block = super().read(self.at_once if size is None or size < 0 else min(size, self.at_once))
+        self.given += len(block)
+        return block
+
+
+@pytest.mark.parametrize("block_size", [BLOCK, 150, 40])
+@pytest.mark.parametrize("at_once", [1, 7, 99, 100, 1000])
+@pytest.mark.parametrize(("value", "length"), [("bytes=0-99", 100), ("bytes=100-219", 120), ("bytes=0-999", 1000),
+                                               ("bytes=0-99,200-299,400-459", 260)])
+def test_what_came_is_not_read_again(value: str, length: int, at_once: int, block_size: int) -> None:
+    file = Trickling(at_once)
+    answer = get(RangeMiddleware(wrapped(lambda: file), block_size=block_size), value)
+    assert answer.status == 206
+    if "," in value:
+        assert [part.content for part in parts(answer)] == [CONTENT[:100], CONTENT[200:300], CONTENT[400:460]]
+    else:
+        check(answer, CONTENT, int(value[6:].split("-")[0]), int(value.split("-")[1]))
+    assert file.given == length
+
+
 @pytest.mark.parametrize("value", ["bytes=0-", "bytes=-10", "bytes=0-9,-10", "bytes=500-"])
 @pytest.mark.parametrize("buffering", [-1, 0])
 def test_a_file_that_shrinks_before_it_is_read_at_once(value: str, buffering: int, tmp_path: Path) -> None:

@@ -418,6 +418,73 @@ def test_closed_once_when_the_file_shrinks(value: str, tmp_path: Path) -> None:
     assert count.closed == 1
 
 
+class FileIter:
+    """What WebOb puts around a file: it has no ``close``, and leaves that to the file."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.file.read(100), b"")
+
+
+FileIter.__module__ = "webob.static"
+
+
+class Fragile(io.BytesIO):
+    """A file of which reading fails, or closing, or both."""
+
+    def __init__(self, count: Count, *fails: str) -> None:
+        super().__init__(CONTENT)
+        self.count = count
+        self.fails = fails
+
+    def read(self, size: int | None = -1) -> bytes:
+        if "read" in self.fails:
+            raise OSError("it cannot be read")
+        return super().read(size)
+
+    def close(self) -> None:
+        self.count.close()
+        if "close" in self.fails:
+            raise RuntimeError("it cannot be closed")
+
+
+def around(file: Any) -> Any:
+    """An app that answers with this file in a wrapper without ``close``."""
+    def app(environ: dict[str, Any], start_response: START) -> Iterable[bytes]:
+        start_response("200 OK", HEAD[:])
+        return FileIter(file)
+    return RangeMiddleware(app)
+
+
+@pytest.mark.parametrize("fails", [("read",), ("read", "close")], ids=" and ".join)
+@pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,20-29", "bytes=0-"])
+def test_a_read_that_fails_is_told_and_the_file_closed(value: str, fails: tuple[str, ...]) -> None:
+    count = Count()
+    file = Fragile(count, *fails)  # kept here: it closes itself where nobody has it any more
+    with pytest.raises(OSError, match="cannot be read"):
+        around(file)(environ_for(range=value), Wire().start_response)
+    assert count.closed == 1
+    file.fails = ()
+
+
+@pytest.mark.parametrize(("fields", "content"), [
+    ({"range": "bytes=0-9"}, CONTENT[:10]), ({"range": "bytes=5000-"}, None), ({"if_match": '"other"'}, None)])
+def test_a_close_that_fails_costs_no_answer_and_is_told(fields: dict[str, str], content: bytes | None) -> None:
+    count, wire = Count(), Wire()
+    file = Fragile(count, "close")
+    body: Any = around(file)(environ_for(**fields), wire.start_response)
+    sent = b"".join(body)
+    assert sent if content is None else sent == content
+    assert count.closed == 1
+    with pytest.raises(RuntimeError, match="cannot be closed"):
+        body.close()
+    body.close()
+    assert count.closed == 1
+    file.fails = ()
+
+
 @kinds
 @roads
 def test_closed_once_when_the_server_refuses_the_head(kind: Maker, method: str, fields: dict[str, str], status: int,

@@ -70,8 +70,8 @@ BOUNDS = {
 
 READS = ("read", "readv", "pread64", "preadv", "preadv2", "mmap")
 OF_MEMORY = {"brk", "mmap", "munmap", "mremap", "madvise", "futex"}
-"""Not counted, but for what is mapped of the file: when an allocator asks for more, and gives some back, depends on what
-was before."""
+"""Not counted, but for what is mapped of the file: when an allocator asks for more, or gives some back, depends on what
+went before."""
 SENDS = ("write", "writev", "send", "sendto", "sendmsg", "sendmmsg")
 
 _CALL = re.compile(r"\d+ +(\w+)\(.*")
