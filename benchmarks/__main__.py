@@ -1,0 +1,120 @@
+"""Runs the benchmark: ``python -m benchmarks --help``."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data, inprocess, plots, report, rounds
+from benchmarks.targets import TARGETS
+
+RESULTS = Path(__file__).with_name("results")
+"""Where results go, unless another directory is given."""
+_NAME = "results.json"
+
+
+def main() -> int:
+    """Measures, unless only a report is wanted, and writes results, tables and plots."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all servers are ended
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    file = arguments.out / _NAME
+    if not arguments.report_only:
+        try:
+            results = _measure(arguments)
+        except rounds.BenchmarkError as exc:
+            print(f"nothing was timed: {exc}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("stopped: nothing was written", file=sys.stderr)
+            return 130
+        file.write_text(json.dumps(results, indent=1) + "\n")
+    results = json.loads(file.read_text())
+    report.write(results, arguments.out)
+    plots.write(results, arguments.out)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks/run", description="Rangeware and its peers, side by side.")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of all measures (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.4, metavar="S",
+                        help="length of each cell on the wire (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="one round, 0.1 s: shows that all works, not how fast")
+    parser.add_argument("--only", default="", metavar="REGEX", help="targets: those in which it is found")
+    parser.add_argument("--measures", default="", metavar="REGEX", help="measures: those in which it is found")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where results go (%(default)s)")
+    parser.add_argument("--report-only", action="store_true", help="tables and plots again, from the results there")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rounds, arguments.seconds = 1, 0.1
+    return arguments
+
+
+def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All that goes into the JSON."""
+    targets = [target for target in TARGETS if re.search(arguments.only, target.name)]
+    measures = rounds.chosen_measures(arguments.measures)
+    data.make()
+    about = {
+        "machine": _machine(), "versions": _versions(), "date": datetime.date.today().isoformat(),
+        "commit": _commit(), "rounds": arguments.rounds, "seconds": arguments.seconds,
+        "targets": {target.name: {"server": target.server, "kind": target.kind} for target in targets},
+    }
+    over_the_wire = rounds.run(targets, measures, arguments.rounds, arguments.seconds)
+    print("in process", file=sys.stderr, flush=True)
+    return {**about, **over_the_wire, **inprocess.measure(arguments.rounds, arguments.measures)}
+
+
+def _machine() -> dict[str, Any]:
+    """What it ran on; memory in whole GiB."""
+    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpu": model[1].strip() if model else platform.machine(), "cores": os.cpu_count(),
+        "memory_gib": round(memory / data.GIB), "kernel": platform.release(), "python": platform.python_version(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    """Of all but rangeware: the commit tells that."""
+    names = re.findall(r"^[\w-]+", Path(__file__).with_name("requirements.txt").read_text(), re.MULTILINE)
+    versions = {name: metadata.version(name) for name in sorted((*names, "werkzeug"))}
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    return {**versions, "nginx": _said_by(nginx, "-v"), "go": _said_by("go", "version")}
+
+
+def _said_by(*command: str) -> str:
+    """The version in what a program says of itself."""
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    version = re.search(r"\d+\.\d+(\.\d+)?", said.stdout + said.stderr)
+    return version[0] if version else "unknown"
+
+
+def _commit() -> str:
+    """The commit, with a plus if the package has changed since; "unknown" outside of a clone."""
+    try:
+        head = _git("rev-parse", "--short", "HEAD")
+        return head + "+" if _git("status", "--porcelain", "--", "rangeware") else head
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=data.ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""aiohttp with its own server: ``FileResponse``, which sends with ``sendfile``. What is generated goes out whole.
+
+``python -m benchmarks.apps.aiohttp PORT``
+"""
+
+from __future__ import annotations
+
+import sys
+
+from aiohttp import web
+
+from benchmarks.data import FILES, GENERATOR_ETAG, GIB, generated
+
+
+async def file(request: web.Request) -> web.FileResponse:
+    """A file."""
+    return web.FileResponse(FILES[request.path])
+
+
+async def generator(request: web.Request) -> web.StreamResponse:
+    """What is generated."""
+    response = web.StreamResponse(headers={"ETag": GENERATOR_ETAG})
+    response.content_length = GIB
+    await response.prepare(request)
+    for block in generated():
+        await response.write(block)
+    return response
+
+
+def main(port: int) -> None:
+    """Serves until it is ended."""
+    app = web.Application()
+    app.add_routes([web.get("/1g", file), web.get("/8g", file), web.get("/gen", generator)])
+    web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

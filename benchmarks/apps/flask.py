@@ -1,0 +1,35 @@
+"""Flask with its own ways: ``send_file``, and ``make_conditional`` for what is generated.
+
+Serve ``alone`` or ``with_rangeware``: the same app twice, the second one in the middleware.
+"""
+
+from __future__ import annotations
+
+import flask
+
+from benchmarks.data import FILES, GENERATOR_ETAG, GIB, generated
+from rangeware import RangeMiddleware
+
+
+def make() -> flask.Flask:
+    """The app."""
+    app = flask.Flask(__name__)
+
+    @app.get("/1g")
+    @app.get("/8g")
+    def file() -> flask.Response:
+        return flask.send_file(FILES[flask.request.path], mimetype="application/octet-stream")
+
+    @app.get("/gen")
+    def generator() -> flask.Response:
+        response = flask.Response(generated(), mimetype="application/octet-stream")
+        response.content_length = GIB
+        response.headers["ETag"] = GENERATOR_ETAG
+        return response.make_conditional(flask.request, accept_ranges=True, complete_length=GIB)
+
+    return app
+
+
+alone = make()
+with_rangeware = make()
+with_rangeware.wsgi_app = RangeMiddleware(with_rangeware.wsgi_app)  # type: ignore[method-assign]

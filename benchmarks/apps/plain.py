@@ -1,0 +1,69 @@
+"""An app written by hand, without a framework, that knows nothing of ranges; and the same with the middleware.
+
+Serve ``plain`` or ``with_rangeware``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Any
+
+from benchmarks.data import BLOCK, FILES, GENERATOR_ETAG, GIB, generated
+from rangeware import RangeMiddleware
+
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Fields = list[tuple[str, str]]
+
+
+def plain(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """The app."""
+    path = environ["PATH_INFO"]
+    if path in FILES:
+        file = open(FILES[path], "rb")  # noqa: SIM115 - what is returned closes it
+        status = os.fstat(file.fileno())
+        start_response("200 OK", [*validators(status), ("Content-Length", str(status.st_size))])
+        return environ.get("wsgi.file_wrapper", Blocks)(file, BLOCK)  # type: ignore[no-any-return]
+    return whatever_else(path, start_response)
+
+
+def whatever_else(path: str, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """The answer to a path that is no file."""
+    if path == "/gen":
+        start_response("200 OK", [("Content-Type", "application/octet-stream"), ("ETag", GENERATOR_ETAG),
+                                  ("Content-Length", str(GIB))])
+        return generated()
+    start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+    return [b""]
+
+
+def validators(status: os.stat_result) -> Fields:
+    """Content-Type, ETag and Last-Modified of a file."""
+    return [
+        ("Content-Type", "application/octet-stream"),
+        ("ETag", f'"{status.st_mtime_ns:x}-{status.st_size:x}"'),
+        ("Last-Modified", _date(int(status.st_mtime))),
+    ]
+
+
+_date = lru_cache(lambda seconds: formatdate(seconds, usegmt=True))
+
+
+class Blocks:
+    """A file in blocks, for servers that have no wrapper of their own."""
+
+    def __init__(self, file: Any, size: int) -> None:
+        self._file = file
+        self._size = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self._file.read(self._size), b"")
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+with_rangeware = RangeMiddleware(plain)

@@ -1,0 +1,10 @@
+"""WhiteNoise, which serves the files of a directory; it has no way to give what is generated."""
+
+from __future__ import annotations
+
+from whitenoise import WhiteNoise
+
+from benchmarks.apps.plain import plain
+from benchmarks.data import SERVED
+
+app = WhiteNoise(plain, root=SERVED)

@@ -1,0 +1,108 @@
+"""The files that are served, and what stands in them: any window of them can be checked without reading them."""
+
+from __future__ import annotations
+
+import array
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Of the checkout."""
+DATA = Path(os.environ.get("RANGEWARE_BENCH_DATA") or ROOT / ".bench" / "data")
+"""The directory of the files."""
+SERVED = DATA / "served"
+"""The same files again, under the names that clients ask for, for servers of a whole directory."""
+
+GIB = 1 << 30
+"""Bytes in ``/1g`` and in ``/gen``."""
+EIGHT_GIB = 8 << 30
+"""Bytes in ``/8g``."""
+BLOCK = 64 << 10
+"""Bytes in each block of ``/gen``."""
+EDGE = 1024
+"""Bytes at either end of ``/8g`` that are not zero."""
+
+FILES = {"/1g": DATA / "1g.bin", "/8g": DATA / "8g.bin"}
+"""By path in the URL."""
+LENGTHS = {"/1g": GIB, "/8g": EIGHT_GIB, "/gen": GIB}
+"""Bytes, by path in the URL."""
+GENERATOR_ETAG = '"a-generator"'
+
+_WORD = 8
+_COPIED_AT_ONCE = 4 << 20
+
+
+def make() -> None:
+    """Makes what is missing, and reads ``1g.bin`` once, so that it is in the page cache."""
+    SERVED.mkdir(parents=True, exist_ok=True)
+    for path, file in FILES.items():
+        if not file.exists() or file.stat().st_size != LENGTHS[path]:
+            _replace(file, _write_words if path == "/1g" else _write_sparse)
+        link = SERVED / path[1:]
+        if not link.exists():
+            link.symlink_to(Path("..") / file.name)
+    _warm(FILES["/1g"])
+
+
+def content(first_pos: int, last_pos: int) -> bytes:
+    """The bytes of ``/1g`` from ``first_pos`` to ``last_pos``, both inclusive: each 8 bytes hold their own position."""
+    start = first_pos - first_pos % _WORD
+    words = array.array("Q", range(start, last_pos + 1, _WORD))
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words.tobytes()[first_pos - start:last_pos + 1 - start]
+
+
+def expected(path: str, first_pos: int, last_pos: int) -> bytes:
+    """The bytes of ``/1g``, ``/8g`` or ``/gen``, both ends inclusive; of the last two at most ``EDGE`` bytes at an end.
+
+    :raises ValueError: for another window.
+    """
+    if path == "/1g":
+        return content(first_pos, last_pos)
+    if path == "/gen" and first_pos // BLOCK == last_pos // BLOCK:
+        return content(first_pos % BLOCK, last_pos % BLOCK)
+    if path == "/8g" and last_pos < EDGE:
+        return content(first_pos, last_pos)
+    if path == "/8g" and first_pos >= EIGHT_GIB - EDGE:
+        return content(first_pos, last_pos)
+    raise ValueError(f"nothing is known of {path} from {first_pos} to {last_pos}")
+
+
+def generated() -> Iterator[bytes]:
+    """The blocks of ``/gen``: one and the same, again and again."""
+    block = content(0, BLOCK - 1)
+    for _ in range(GIB // BLOCK):
+        yield block
+
+
+def _replace(file: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Under another name first, so that no half file is taken for a whole one."""
+    unfinished = file.with_suffix(".part")
+    with open(unfinished, "wb") as output:
+        write(output)
+    unfinished.rename(file)
+
+
+def _write_words(output: BinaryIO) -> None:
+    for pos in range(0, GIB, _COPIED_AT_ONCE):
+        output.write(content(pos, pos + _COPIED_AT_ONCE - 1))
+
+
+def _write_sparse(output: BinaryIO) -> None:
+    for pos in (0, EIGHT_GIB - EDGE):
+        output.seek(pos)
+        output.write(content(pos, pos + EDGE - 1))
+
+
+def _warm(file: Path) -> None:
+    with open(file, "rb", buffering=0) as source:
+        while source.read(_COPIED_AT_ONCE):
+            pass
+
+
+if __name__ == "__main__":
+    make()

@@ -1,0 +1,195 @@
+"""The speed to reach, beside what was reached; all of it out of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from benchmarks.figures import (
+    GIB,
+    KIB,
+    Results,
+    added,
+    best_python_peer,
+    cells,
+    cost_ratio,
+    cpu_seconds,
+    duration,
+    median,
+    ratio,
+    server_of,
+    size,
+    table,
+    targets,
+    times,
+)
+
+_NS = 1e-9
+_MIB_IN_KIB = 1 << 10
+_HOSTILE_NS = 1_000_000
+_HOSTILE_KIB = 256
+_FLOORS = ("gunicorn", "gthread", "uwsgi", "waitress", "cheroot")
+_MEMORY_MIB = {"waitress": 20}  # it reads ahead by itself; 1 elsewhere
+
+
+class Goal(NamedTuple):
+    """One row. ``met`` is None where it was not measured."""
+
+    what: str
+    goal: str
+    reached: str
+    met: bool | None
+
+    def row(self) -> tuple[str, str, str, str]:
+        """Its cells."""
+        return self.what, self.goal, self.reached, {True: "yes", False: "**no**", None: "not measured"}[self.met]
+
+
+def goals_table(results: Results) -> str:
+    """All goals as a Markdown table, and how many of them were met."""
+    found = list(goals(results))
+    known = [goal for goal in found if goal.met is not None]
+    count = f"{sum(map(bool, (goal.met for goal in known)))} of {len(known)} met"
+    unknown = f", {len(found) - len(known)} not measured" if len(found) > len(known) else ""
+    return table(("what", "goal", "reached", "met"), (goal.row() for goal in found), words=4) + f"\n{count}{unknown}.\n"
+
+
+def goals(results: Results) -> Iterator[Goal]:
+    """Every goal, in the order of the measures."""
+    yield from _in_process(results)
+    yield from _single_ranges(results)
+    yield from _several_ranges(results)
+    yield from _deep(results)
+    yield from _memory(results)
+    yield from _hostile(results)
+    yield from _hostile_bodies(results)
+    yield from _flask(results)
+
+
+def _at_most(what: str, value: float | None, bound: float, comment: str = "") -> Goal:
+    reached = times(value) + (f" ({comment})" if comment and value is not None else "")
+    return Goal(what, f"<= {times(bound)}", reached, None if value is None else value <= bound)
+
+
+def _below(what: str, value: float | None, comment: str) -> Goal:
+    return _at_most(what, value, 1, comment)._replace(goal="below 1 x", met=None if value is None else value < 1)
+
+
+def _at_least(what: str, value: float | None, bound: float, comment: str = "") -> Goal:
+    goal = _at_most(what, value, bound, comment)
+    return goal._replace(goal=f">= {times(bound)}", met=None if value is None else value >= bound)
+
+
+def _within(what: str, nanoseconds: float | None, bound: float) -> Goal:
+    reached = "-" if nanoseconds is None else duration(nanoseconds * _NS)
+    return Goal(what, f"<= {duration(bound * _NS)}", reached, None if nanoseconds is None else nanoseconds <= bound)
+
+
+def _in_process(results: Results) -> Iterator[Goal]:
+    for measure, what, bound in (("json", "JSON answer", 1.5), ("file", "file answer with its validators", 2)):
+        own, empty = (added(results, measure, name) for name in ("rangeware", "empty"))
+        comment = " against ".join(duration((median(values) or 0) * _NS) for values in (own, empty))
+        yield _at_most(f"no Range, {what}: added, over an empty wrapper", ratio(own, empty), bound, comment)
+    yield _within("range of a list body: added", median(added(results, "list-range", "rangeware")), 4_000)
+    for measure, what, bound in (
+        ("parse-one", "parse one range", 700), ("parse-100", "parse 100 ranges", 45_000),
+        ("parse-10000", "refuse 10,000 ranges", 75_000), ("parse-10000-zeros", "refuse 10,000 times `0-`", 75_000),
+    ):
+        yield _within(what, median(cells(results, "inprocess", measure, "rangeware")), bound)
+    skip = ratio(*(cells(results, "inprocess", "skip", name) for name in ("rangeware", "bare")))
+    yield _at_most("skip a generator, over a bare loop", skip, 1.3)
+
+
+def _single_ranges(results: Results) -> Iterator[Goal]:
+    for measure, what, bound in (
+        ("range-4k", "4 KiB", 1.1), ("range-1m", "1 MiB", 1.05), ("range-512m", "512 MiB", 1.05),
+    ):
+        for server in _FLOORS:
+            limit = 1.25 if (measure, server) == ("range-4k", "uwsgi") else bound
+            yield _over_floor(results, measure, what, server, limit)
+    for server in _FLOORS:
+        yield from _below_peers(results, "range-4k", "4 KiB", server)
+    yield _at_most("512 MiB on gunicorn, over nginx",
+                   cost_ratio(results, "range-512m", "rangeware-gunicorn", "nginx"), 1.05)
+
+
+def _over_floor(results: Results, measure: str, what: str, server: str, bound: float) -> Goal:
+    own, floor = f"rangeware-{server}", f"floor-{server}"
+    comment = " against ".join(duration(median(cpu_seconds(results, measure, name))) for name in (own, floor))
+    return _at_most(f"{what} on {server}, over the floor", cost_ratio(results, measure, own, floor), bound, comment)
+
+
+def _below_peers(results: Results, measure: str, what: str, server: str) -> Iterator[Goal]:
+    """Against the best peer in Python on this server, where there is one that answers."""
+    peer = best_python_peer(results, measure, server)
+    if peer is not None:
+        over = cost_ratio(results, measure, f"rangeware-{server}", peer)
+        yield _below(f"{what} on {server}, over the best peer there", over, peer)
+
+
+def _several_ranges(results: Results) -> Iterator[Goal]:
+    for measure, what, gunicorn, uwsgi, less in (
+        ("multi-10x4k", "10 x 4 KiB", 2.0, 0.9, 2), ("multi-100x4k", "100 x 4 KiB", 0.55, 0.4, 4),
+    ):
+        for server, bound in (("gunicorn", gunicorn), ("uwsgi", uwsgi)):
+            over = cost_ratio(results, measure, f"rangeware-{server}", "nginx")
+            yield _at_most(f"{what} on {server}, over nginx", over, bound)
+        for server in _FLOORS:
+            yield from _peers_over(results, measure, what, server, less)
+    over = cost_ratio(results, "multi-10x1m", "rangeware-gunicorn", "nginx")
+    yield _at_most("10 x 1 MiB on gunicorn, over nginx", over, 2)
+    peer = best_python_peer(results, "multi-10x1m")
+    if peer is not None:
+        over = cost_ratio(results, "multi-10x1m", "rangeware-gunicorn", peer)
+        yield _below("10 x 1 MiB on gunicorn, over the best Python peer", over, peer)
+
+
+def _peers_over(results: Results, measure: str, what: str, server: str, bound: float) -> Iterator[Goal]:
+    """How much less it costs than the best peer in Python, on whatever server that is."""
+    peer = best_python_peer(results, measure)
+    if peer is not None:
+        less = cost_ratio(results, measure, peer, f"rangeware-{server}")
+        yield _at_least(f"{what}: the best Python peer, over {server}", less, bound, peer)
+
+
+def _deep(results: Results) -> Iterator[Goal]:
+    for target in targets(results, "rangeware"):
+        last, first = (cells(results, "ttfb", measure, target) for measure in ("file-last", "file-first"))
+        comment = " against ".join(duration((median(found) or 0) / 1_000) for found in (last, first))
+        what = f"first byte of the last 1 KiB of 8 GiB, over the first: {target}"
+        yield _at_most(what, ratio(last, first), 1.1, comment)
+
+
+def _memory(results: Results) -> Iterator[Goal]:
+    for measure, what in (("512m", "one 512 MiB range"), ("10x32m", "10 x 32 MiB")):
+        for target in targets(results, "rangeware"):
+            grown = median(cells(results, "memory", measure, target))
+            bound = _MEMORY_MIB.get(server_of(results, target), 1)
+            met = None if grown is None else grown <= bound * _MIB_IN_KIB
+            reached = "-" if grown is None else size(grown * KIB)
+            yield Goal(f"memory growth, {what}: {target}", f"<= {bound} MiB", reached, met)
+
+
+def _hostile(results: Results) -> Iterator[Goal]:
+    times_of: dict[str, list[float]] = results.get("inprocess", {}).get("hostile-1mb", {})
+    kib_of: dict[str, float] = results.get("inprocess_kib", {}).get("hostile-1mb", {})
+    for kind, rounds in times_of.items():
+        cpu, kib = median(rounds) or 0, kib_of.get(kind, 0)
+        reached = f"{duration(cpu * _NS)}, {size(kib * KIB)}"
+        met = cpu < _HOSTILE_NS and kib < _HOSTILE_KIB
+        yield Goal(f"field of 1 MB, in process: {kind}", "< 1 ms, < 256 KiB", reached, met)
+
+
+def _hostile_bodies(results: Results) -> Iterator[Goal]:
+    sent = {(cell["bytes"], measure, target) for measure, found in results.get("hostile", {}).items()
+            for target in targets(results, "rangeware") for cell in found.get(target, ())}
+    most = max(sent, default=None)
+    reached = "-" if most is None else f"{most[0]:,} bytes ({most[2]}, {most[1]})"
+    met = None if most is None else most[0] <= GIB
+    yield Goal("body of a hostile field, at most", f"<= {GIB:,} bytes", reached, met)
+
+
+def _flask(results: Results) -> Iterator[Goal]:
+    for measure, what, bound in (("range-4k", "4 KiB", 500), ("range-512m", "512 MiB", 6)):
+        less = cost_ratio(results, measure, "flask-gunicorn", "rangeware-flask-gunicorn")
+        yield _at_least(f"{what}, gunicorn: Flask alone, over the same app with rangeware", less, bound)

@@ -1,0 +1,121 @@
+"""The results as Markdown: ``RESULTS.md``, and the short table in the README.
+
+``python -m benchmarks.report [DIR]`` writes both anew from the ``results.json`` in that directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.figures import Results, cells, cpu_seconds, duration, median, table
+from benchmarks.goals import goals_table
+from benchmarks.tables import reason, tables
+
+_ROOT = Path(__file__).resolve().parents[1]
+_RESULTS = Path(__file__).with_name("results")
+_MS = 1e-3
+_MARKS = ("<!-- benchmark -->", "<!-- /benchmark -->")
+_README_TARGETS = {
+    "rangeware-flask-gunicorn": "**Flask with rangeware**, gunicorn", "flask-gunicorn": "Flask alone, gunicorn",
+    "rangeware-gunicorn": "**small app with rangeware**, gunicorn", "floor-gunicorn": "written by hand, gunicorn",
+    "rangeware-uwsgi": "**small app with rangeware**, uWSGI", "floor-uwsgi": "written by hand, uWSGI",
+    "rangeware-waitress": "**small app with rangeware**, waitress", "floor-waitress": "written by hand, waitress",
+    "baize-gthread": "baize, gunicorn", "whitenoise-gthread": "WhiteNoise, gunicorn",
+    "starlette-uvicorn": "Starlette, uvicorn", "aiohttp": "aiohttp", "nginx": "nginx",
+}
+_README_HEADS = (
+    "server CPU of one answer", "4 KiB", "1 MiB", "512 MiB", "10 x 4 KiB, multipart",
+    "last 1 KiB of 8 GiB: first byte after",
+)
+_README_MEASURES = ("range-4k", "range-1m", "range-512m", "multi-10x4k")
+
+
+def write(results: Results, directory: Path) -> None:
+    """Writes ``RESULTS.md`` into the directory."""
+    Path(directory, "RESULTS.md").write_text("\n".join(_sections(results)), encoding="utf-8")
+
+
+def splice(text: str, short_table: str) -> str:
+    """A README with this between its two marks.
+
+    :raises ValueError: if the marks are not there, once each.
+    """
+    before, begin, rest = text.partition(_MARKS[0])
+    _, end, after = rest.partition(_MARKS[1])
+    if not (begin and end) or any(text.count(mark) > 1 for mark in _MARKS):
+        raise ValueError(f"the text must have {_MARKS[0]} and after it {_MARKS[1]}, once each")
+    return f"{before}{begin}\n{short_table.strip()}\n{end}{after}"
+
+
+def readme_table(results: Results, pictures: str = "benchmarks/results") -> str:
+    """What the README shows: a short table, the pictures, and where and when it was measured.
+
+    :param pictures: the directory of the plots, as seen from the README.
+    """
+    rows = [_readme_row(results, name, words) for name, words in _README_TARGETS.items() if name in results["targets"]]
+    return "\n".join((
+        table(_README_HEADS, rows),
+        f"Medians of {results['rounds']} interleaved rounds; one worker on one core, {_machine(results)}; "
+        f"{results['date']}. More of it, and how it is measured: "
+        f"[{pictures}/RESULTS.md]({pictures}/RESULTS.md).\n",
+        f"![Server CPU of one answer against the size of the range]({pictures}/cpu.png)\n",
+        f"![Time to the first byte at the beginning and at the end of 8 GiB]({pictures}/deep.png)",
+    ))
+
+
+def _readme_row(results: Results, target: str, words: str) -> list[str]:
+    cpu = [_or_reason(results, measure, target, median(cpu_seconds(results, measure, target)))
+           for measure in _README_MEASURES]
+    last = median(cells(results, "ttfb", "file-last", target))
+    return [words, *cpu, _or_reason(results, "file-last", target, None if last is None else last * _MS)]
+
+
+def _or_reason(results: Results, measure: str, target: str, seconds: float | None) -> str:
+    return duration(seconds) if seconds is not None else reason(results, measure, target) or "-"
+
+
+def _machine(results: Results) -> str:
+    machine = results["machine"]
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux {machine['kernel']}"
+
+
+def _sections(results: Results) -> Iterator[str]:
+    yield f"# Results\n\n{_about(results)}"
+    yield f"## Speed to reach\n\n{goals_table(results)}"
+    yield from tables(results)
+
+
+def _about(results: Results) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    return (
+        f"{_machine(results)}, Python {results['machine']['python']}. Commit {results['commit']}, {results['date']}; "
+        f"{results['rounds']} interleaved rounds, {results['seconds']} s a cell. Over loopback, from the page cache. "
+        "One worker each, on a core of its own; the client has another.\n\nCPU is that of all processes of the server, "
+        "in user and in kernel mode. Figures are medians of the rounds, ratios the median of the ratios within each "
+        "round. GB = 10^9 bytes. The bytes that each target sends were checked before it was timed. `floor` is an app "
+        "written by hand for that server, which answers single ranges itself.\n\n"
+        f"Versions: {versions}.\n\nRun it anew: `benchmarks/run`.\n"
+    )
+
+
+def main() -> int:
+    """Writes ``RESULTS.md`` and the table in the README from results that are there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", nargs="?", type=Path, default=_RESULTS, metavar="DIR")
+    parser.add_argument("--readme", type=Path, default=_ROOT / "README.md", help="has the two marks (%(default)s)")
+    arguments = parser.parse_args()
+    results = json.loads(Path(arguments.directory, "results.json").read_text(encoding="utf-8"))
+    write(results, arguments.directory)
+    pictures = Path(os.path.relpath(arguments.directory, arguments.readme.parent)).as_posix()
+    text = splice(arguments.readme.read_text(encoding="utf-8"), readme_table(results, pictures))
+    arguments.readme.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

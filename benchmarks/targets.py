@@ -1,0 +1,146 @@
+"""Everything that is measured, side by side, and the command that starts each."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.data import DATA, FILES, ROOT
+
+Command = list[str]
+Start = Callable[[int, Path], Command]
+"""Gives the command line for a free port and a directory to write in."""
+
+THREADS = "8"
+"""In each server that has threads: more than the connections of any measure."""
+GO_SERVER = ROOT / ".bench" / "goserver"
+
+
+class Target(NamedTuple):
+    """A server with an app in it.
+
+    :param server: what the floor of this name answers on, where there is one.
+    :param kind: ``rangeware``, ``floor`` (written by hand, the best of that server) or ``peer``.
+    """
+
+    name: str
+    server: str
+    kind: str
+    start: Start
+
+
+def _gunicorn(worker: str, app: str) -> Start:
+    threads = THREADS if worker == "gthread" else "1"
+    return lambda port, directory: [
+        sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", worker, "--workers", "1",
+        "--threads", threads, "--keep-alive", "60", "--timeout", "600", "--graceful-timeout", "1", "--log-level",
+        "warning", f"benchmarks.apps.{app}"]
+
+
+def _uwsgi(app: str) -> Start:
+    """Without a master process; uWSGI speaks HTTP itself, with keep-alive. The buffer, in bytes, holds a request."""
+    program = str(Path(sys.executable).with_name("uwsgi"))
+    return lambda port, directory: [
+        program, "--http11-socket", f"127.0.0.1:{port}", "--module", f"benchmarks.apps.{app}", "--processes", "1",
+        "--threads", THREADS, "--home", sys.prefix, "--tcp-nodelay", "--socket-timeout", "30", "--buffer-size", "65535",
+        "--need-app", "--disable-logging"]
+
+
+def _waitress(app: str) -> Start:
+    return lambda port, directory: [
+        sys.executable, "-m", "waitress", "--listen", f"127.0.0.1:{port}", "--threads", THREADS,
+        f"benchmarks.apps.{app}"]
+
+
+def _cheroot(app: str) -> Start:
+    return lambda port, directory: [
+        sys.executable, "-m", "cheroot", "--bind", f"127.0.0.1:{port}", "--threads", THREADS, f"benchmarks.apps.{app}"]
+
+
+def _uvicorn(app: str) -> Start:
+    return lambda port, directory: [
+        sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--log-level",
+        "warning", "--no-access-log", "--timeout-keep-alive", "60", f"benchmarks.apps.{app}"]
+
+
+def _program(module: str, *arguments: str) -> Start:
+    """An app that brings its own server."""
+    return lambda port, directory: [sys.executable, "-m", f"benchmarks.apps.{module}", str(port), *arguments]
+
+
+def _go(port: int, directory: Path) -> Command:
+    return [str(GO_SERVER), f"127.0.0.1:{port}", str(DATA)]
+
+
+_NGINX = """
+worker_processes 1;
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr;
+{user}
+events {{}}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush off;
+    keepalive_requests 1000000000;
+    default_type application/octet-stream;
+    client_body_temp_path {directory}/client_body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        {locations}
+    }}
+}}
+"""
+
+
+def _nginx(port: int, directory: Path) -> Command:
+    locations = "\n".join(f"location = {path} {{ alias {file}; }}" for path, file in FILES.items())
+    user = "user root;" if directory.owner() == "root" else ""
+    configuration = directory / "nginx.conf"
+    configuration.write_text(_NGINX.format(directory=directory, port=port, locations=locations, user=user))
+    return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", str(directory), "-c", str(configuration)]
+
+
+_IN: dict[str, Callable[[str], Start]] = {
+    "gunicorn": lambda app: _gunicorn("sync", app),
+    "gthread": lambda app: _gunicorn("gthread", app),
+    "uwsgi": _uwsgi,
+    "waitress": _waitress,
+    "cheroot": _cheroot,
+    "uvicorn": _uvicorn,
+}
+
+
+def _target(name: str, server: str, kind: str, app: str) -> Target:
+    return Target(name, server, kind, _IN[server](app))
+
+
+_WITH_A_FLOOR = ("gunicorn", "gthread", "uwsgi", "waitress", "cheroot")
+_WITH_FLASK = ("gunicorn", "gthread", "uwsgi", "waitress")
+
+TARGETS: tuple[Target, ...] = (
+    *(_target(f"rangeware-{server}", server, "rangeware", "plain:with_rangeware") for server in _WITH_A_FLOOR),
+    *(_target(f"floor-{server}", server, "floor", f"floor:{server}") for server in _WITH_A_FLOOR),
+    *(_target(f"rangeware-flask-{server}", server, "rangeware", "flask:with_rangeware") for server in _WITH_FLASK),
+    *(_target(f"flask-{server}", server, "peer", "flask:alone") for server in _WITH_FLASK),
+    _target("webob-gunicorn", "gunicorn", "peer", "webob:app"),
+    _target("webob-waitress", "waitress", "peer", "webob:app"),
+    _target("whitenoise-gthread", "gthread", "peer", "whitenoise:app"),
+    _target("bottle-gthread", "gthread", "peer", "bottle:app"),
+    _target("baize-gthread", "gthread", "peer", "baize:app"),
+    _target("static-ranges-gthread", "gthread", "peer", "static_ranges:app"),
+    _target("django-ranged-gthread", "gthread", "peer", "django_ranged:app"),
+    _target("starlette-uvicorn", "uvicorn", "peer", "starlette:app"),
+    Target("cherrypy", "cheroot", "peer", _program("cherrypy", THREADS)),
+    Target("aiohttp", "aiohttp", "peer", _program("aiohttp")),
+    Target("nginx", "nginx", "peer", _nginx),
+    Target("go", "go", "peer", _go),
+)
