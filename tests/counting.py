@@ -176,7 +176,6 @@ def _monitored() -> Iterator[Counter[str]]:
 @contextlib.contextmanager
 def _without_collector() -> Iterator[None]:
     """What the garbage collector calls is nobody's work."""
-    gc.collect()
     gc.disable()
     try:
         yield
