@@ -33,6 +33,22 @@ def open_source(body: object, declared: int | None, block_size: int) -> Source |
     return _open(body, declared, block_size, (_positioned, _buffer, _moved))
 
 
+def is_plain(body: object, declared: int) -> bool:
+    """Whether a glance at a body that may be a file would change nothing: a file on disk has what is declared, and its
+    descriptor stands where it does. False also where it takes more than that to tell."""
+    file = find_file(body)
+    if file is None:
+        return True
+    try:
+        raw = file.raw if type(file) is io.BufferedReader else file
+        if type(raw) is not io.FileIO:
+            return False
+        offset, size = raw.tell(), os.fstat(raw.fileno()).st_size
+        return offset == file.tell() and size - offset >= declared and size != _PAGE
+    except Exception:
+        return False
+
+
 def glance(body: object, declared: int | None, block_size: int) -> Source | None:
     """The same for a request without Range, where nothing is worth being moved that has a declared length, and
     nothing worth being decoded to its end to learn its length."""

@@ -78,18 +78,6 @@ def hides_file(wrapper: object) -> bool:
     return getattr(wrapper, "__module__", None) == "builtins"
 
 
-def is_settled(body: object) -> bool:
-    """Whether a server that gets this body, which may be a file, is known to send it from where it stands. gunicorn
-    sends what is in its wrapper from where the descriptor stands: elsewhere once the app has looked into the file."""
-    file = getattr(body, "filelike", None)
-    if file is None or type(file) is io.FileIO:
-        return True
-    try:
-        return type(file) is io.BufferedReader and bool(file.raw.tell() == file.tell())
-    except Exception:
-        return False
-
-
 def hand_over(
     environ: Environ, status: int, source: Source, segments: Sequence[Segment], block_size: int, *closing: object
 ) -> Iterable[bytes] | None:

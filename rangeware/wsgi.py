@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from .errors import InvalidOption
 from .exchange import STARTED, Environ, Exchange, request_fields
 from .forward import abandon
+from .openers import is_plain
 from .options import Options
 from .plain import plain_length
-from .servers import hides_file, is_settled
+from .servers import hides_file
 from .wrappers import FileWrapper, may_be_file, owner
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class RangeMiddleware:
         self._offered: object = _UNSEEN  # what this server was seen to have for wsgi.file_wrapper: None if nothing
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answers one request (PEP 3333). Of a plain answer, its body is not looked at."""
+        """Answers one request (PEP 3333)."""
         offered = environ.get("wsgi.file_wrapper")
         if (
             offered is not self._offered
@@ -63,8 +64,8 @@ class RangeMiddleware:
                 kind = type(body)
                 is_list = kind is list or kind is tuple
                 is_file = not is_list and may_be_file(kind)
-                is_ready = body if is_list else not is_file or kind is not FileWrapper and is_settled(body)
-                if is_ready and plain_length(exchange.fields, is_file):
+                length = "" if kind is FileWrapper else plain_length(exchange.fields, is_file)
+                if length and (body if is_list else not is_file or is_plain(body, int(length))):
                     return exchange.hand_on(body)
             except BaseException:
                 abandon(owner(body))

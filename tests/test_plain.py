@@ -44,6 +44,21 @@ def opened(path: Path, looks: int = 0) -> io.BufferedReader:
     return file
 
 
+class Halving(io.BytesIO):
+    """A file with an iteration of its own."""
+
+    def __iter__(self) -> Any:
+        return iter((CONTENT[:500], CONTENT[500:]))
+
+
+def shorter(path: Path) -> io.BufferedReader:
+    """A file that holds less than is declared."""
+    cut = path.with_suffix(".cut")
+    cut.write_bytes(CONTENT[:500])
+    os.utime(cut, (1_700_000_000, 1_700_000_000))
+    return opened(cut)
+
+
 def spooled(path: Path) -> Any:
     """The same bytes in a file that has no name."""
     file = tempfile.SpooledTemporaryFile()
@@ -65,6 +80,9 @@ BODIES: dict[str, Body] = {
     "file": opened,
     "file in the server's wrapper": lambda path: Handed(opened(path)),
     "file looked into": lambda path: Handed(opened(path, 16)),
+    "file of half the length": lambda path: Handed(shorter(path)),
+    "file without a wrapper, of half the length": lambda path: shorter(path),
+    "file with an iteration of its own": lambda path: Halving(CONTENT),
     "raw file": lambda path: Handed(open(path, "rb", buffering=0)),
     "file open for writing": lambda path: Handed(open(path, "r+b")),
     "buffer": lambda path: Handed(io.BytesIO(CONTENT)),
@@ -133,8 +151,11 @@ def test_a_glance_and_a_closer_look_tell_the_same(kind: str, head: str, path: Pa
 
 @pytest.mark.parametrize("looks", [0, 1, 16, 999])
 @pytest.mark.parametrize("buffering", [-1, 0])
-def test_a_server_that_takes_the_descriptor_finds_it_where_the_file_stands(looks: int, buffering: int,
+@pytest.mark.parametrize("times", [1, 20], ids=["all of the file", "the beginning of the file"])
+def test_a_server_that_takes_the_descriptor_finds_it_where_the_file_stands(looks: int, buffering: int, times: int,
                                                                            path: Path) -> None:
+    path.write_bytes(CONTENT * times)
+
     def body() -> Any:
         file = open(path, "rb", buffering=buffering)
         file.read(looks)
