@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from .answering import Answering, of_file
 from .fields import make
 from .forward import Body, Chunks, ForwardSource, Spool, Write, Written, abandon, in_one
-from .openers import glance, open_source
+from .openers import open_source
 from .options import Options
 from .plain import plain_length
-from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide, decide_one, only_spec
-from .reply import ACCEPT_RANGES, Field, Head, Reply, compose, compose_one, describe, made_validators, whole
-from .servers import SMALL, hand_over, sent_once
+from .plan import Plan, Reason, RequestFields, decide_one, only_spec
+from .reply import ACCEPT_RANGES, Field, Head, Reply, compose_one
+from .servers import hand_over, sent_once
 from .sources import SeekableSource, Source
 from .wrappers import FileWrapper, may_be_file, owner
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 Environ = dict[str, Any]
 
-_LOGGER = logging.getLogger("rangeware")
 _PHRASES = {
     206: "206 Partial Content",
     304: "304 Not Modified",
@@ -50,12 +47,11 @@ def request_fields(environ: Environ, preconditions: bool) -> RequestFields:
     ))
 
 
-class Exchange:
+class Exchange(Answering):
     """One request and its answer. The app gets it as ``start_response``: it holds the head until it is known how the
     answer can be given."""
 
-    __slots__ = ("_environ", "_options", "_request", "_server_start", "_server_write", "_written", "fields", "stage",
-                 "status")
+    __slots__ = ("_server_start", "_server_write", "_written", "fields", "stage", "status")
 
     def __init__(self, options: Options, environ: Environ, start_response: StartResponse,
                  request: RequestFields = _PLAIN) -> None:
@@ -92,11 +88,6 @@ class Exchange:
         self.fields.append(ACCEPT_RANGES)
         self._server_write = self._server_start(self.status, self.fields)
         return body
-
-    @property
-    def block_size(self) -> int:
-        """Bytes read and sent at once, at most."""
-        return self._options.block_size
 
     def respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """The content for the server, after the app has returned ``body``."""
@@ -149,7 +140,7 @@ class Exchange:
             return self._spooled(head, body)
         measured = told is not head and told.complete_length != head.complete_length
         if measured and not isinstance(body, (list, tuple)) or type(body) is FileWrapper:
-            reply = _of_file(reply, source)
+            reply = of_file(reply, source)
         self._commit(plan, reply)
         return self._content(reply, source, body)
 
@@ -161,64 +152,14 @@ class Exchange:
         self._commit(plan, reply)
         return self._content(reply, source, Body(spool.replay(self.block_size), None, body, spool.file))
 
-    def _source(self, head: Head, body: Iterable[bytes]) -> Source | None:
-        if self._request.method not in ("GET", "HEAD"):
-            return None
-        look = open_source if self._request.range is not None else glance
-        return look(body, head.complete_length, self.block_size)
-
-    def _completed(self, head: Head, source: Source | None) -> Head:
-        """The head with what the app left out and is known of its body."""
-        obstacle = head.obstacle()
-        if source is None or source.shorter or obstacle not in (None, Reason.CONTENT_CODING):
-            return head
-        on_disk = source.on_disk
-        added: list[Field] = []
-        if on_disk is not None and self._options.validators and not head.has_validators:
-            added = made_validators(head, source.complete_length, on_disk.mtime_ns, on_disk.offset, _now())
-        if obstacle is None and head.get("content-length") is None and self._is_told_by(source):
-            # Without it some servers send an end of chunks after a HEAD, and a body of which nobody sees the end.
-            added.append(("Content-Length", str(source.complete_length)))
-        return Head(head.status, [*head.fields, *added]) if added else head
-
-    def _is_told_by(self, source: Source) -> bool:
-        """Whether the body says how long the content of GET is, and can be held to it. An empty one on HEAD says
-        nothing: it was left out."""
-        if self._request.method == "HEAD":
-            return source.complete_length > 0
-        return isinstance(source, SeekableSource) and not source.is_moved
-
-    def _plan(self, head: Head, source: Source | None) -> tuple[Plan, Reply]:
-        complete_length = None if source is None else source.complete_length
-        if self._request.method == "HEAD":  # the body says nothing of what GET would send
-            complete_length = head.complete_length or complete_length or None
-        random_access = source is not None and source.random_access
-        obstacle = Reason.SHORTER if source is not None and source.shorter else None
-        now = _now() if self._request.compares else None
-        selected = describe(head, complete_length, now, random_access=random_access, obstacle=obstacle)
-        plan = decide(self._request, selected, self._options.limits)
-        boundary = secrets.token_hex(BOUNDARY_LENGTH // 2) if len(plan.ranges) > 1 else ""
-        return plan, compose(plan, head, selected, boundary)
-
     def _commit(self, plan: Plan, reply: Reply) -> Write:
         """Gives the head to the server; the plan is told before, so that whoever stands around us can read it."""
-        if self._request.conditional:
-            self._tell(plan)
+        self._tell(plan)
         self.stage = BEGUN if reply.segments is not None else HANDED_ON
         is_ours = self.status[:3] == "200"
         status = _PHRASES.get(reply.status, self.status) if is_ours else self.status
         self._server_write = self._server_start(status, sent_once(reply.fields, self._server_start))
         return self._server_write
-
-    def _tell(self, plan: Plan) -> None:
-        self._environ["rangeware.plan"] = plan
-        if _LOGGER.isEnabledFor(logging.DEBUG):
-            _LOGGER.debug("%d: %s; Range %r, ranges %s", plan.status, plan.reason, self._request.range, plan.ranges)
-        if self._options.on_plan is not None:
-            try:
-                self._options.on_plan(self._environ, plan)
-            except Exception:
-                _LOGGER.exception("on_plan failed")
 
     def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
         if self._request.method == "HEAD" or reply.status == 304:  # a server may tell the length of an empty list
@@ -231,11 +172,12 @@ class Exchange:
 
     def _rendered(self, reply: Reply, source: Source, body: Iterable[bytes]) -> Iterable[bytes]:
         """Content with bytes of the representation in it: at once, by the server's own means, or in our blocks."""
-        segments, length = reply.segments or (), reply.length
-        if length <= self.block_size and type(source) is SeekableSource and (length <= SMALL or not source.on_disk):
-            return in_one(source.read(segments), owner(body))
+        content = self._at_once(reply, source)
+        if content is not None:
+            return in_one(content, owner(body))
+        segments = reply.segments or ()
         handed = hand_over(self._environ, reply.status, source, segments, self.block_size, owner(body))
-        return Body(source.render(segments), length, owner(body)) if handed is None else handed
+        return Body(source.render(segments), reply.length, owner(body)) if handed is None else handed
 
     def _write(self, data: bytes) -> None:
         """The callable that start_response gives the app: what is written comes before what is yielded."""
@@ -261,16 +203,3 @@ def _status_code(status: str) -> int:
         return 200
     code = status[:3]
     return int(code) if code.isascii() and code.isdigit() else 0
-
-
-def _of_file(reply: Reply, source: Source | None) -> Reply:
-    """The reply, with the bytes of the file where the app's body was to go on as it is: what we measured is ours to
-    keep to, and what is in our wrapper may go faster in the server's."""
-    seekable = isinstance(source, SeekableSource) and not source.is_moved and not source.shorter
-    if reply.segments is not None or source is None or not seekable:
-        return reply
-    return reply._replace(segments=whole(source.complete_length), length=source.complete_length)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
