@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
+from contextlib import ExitStack
 from datetime import datetime, timezone
-from typing import Any
+from io import FileIO
+from typing import Any, NamedTuple
 
+from .forward import Spool
 from .openers import glance, open_source
 from .options import Options
 from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide
@@ -15,6 +19,21 @@ from .servers import SMALL
 from .sources import SeekableSource, Source
 
 _LOGGER = logging.getLogger("rangeware")
+
+
+class Opened(NamedTuple):
+    """An answer with a file that the app named.
+
+    :param hands_on: whether the server is to send the file by itself.
+    :param content: all of it, where it is small; None where it comes in blocks.
+    """
+
+    file: FileIO
+    source: Source | None
+    plan: Plan
+    reply: Reply
+    hands_on: bool
+    content: bytes | None
 
 
 class Answering:
@@ -79,6 +98,43 @@ class Answering:
         """The content, read in one go before anything is sent, where it is so small that this is faster."""
         is_small = reply.length <= self.block_size and (reply.length <= SMALL or not source.on_disk)
         return source.read(reply.segments or ()) if is_small and type(source) is SeekableSource else None
+
+    def _spooled_source(self, spool: Spool) -> Source | None:
+        """How to get at content that was of unknown length; None where it still is."""
+        spool.file.seek(0)
+        return open_source(spool.file, None, self.block_size) if spool.whole else None
+
+    def _opened(self, head: Head, path: str, by_server: bool, closing: ExitStack) -> Opened:
+        """An answer with the file at this path, as far as it is made before its head is sent.
+
+        :param by_server: whether the server can send a whole file by its path.
+        :param closing: is to close the file, also where this raises.
+        :raises OSError: if the file cannot be opened.
+        :raises TruncatedSource: if the content is small, and the file ends early.
+        """
+        file = closing.enter_context(FileIO(path))
+        source = self._source(head, file)
+        plan, reply = self._plan(self._completed(head, source), source)
+        size = os.fstat(file.fileno()).st_size
+        if reply.segments is None:
+            is_whole = source is None or source.shorter or source.complete_length == size
+        else:
+            is_whole = reply.segments == whole(size)
+        hands_on = by_server and is_whole and not self._is_bodiless(reply)
+        reply = reply if hands_on else of_file(reply, source)
+        content = None if hands_on else self._file_content(reply, source)
+        return Opened(file, source, plan, reply, hands_on, content)
+
+    def _file_content(self, reply: Reply, source: Source | None) -> bytes | None:
+        """All of the content, where it is small."""
+        if self._is_bodiless(reply):
+            return b""
+        if source is None or reply.segments is None:
+            return None
+        return self._at_once(reply, source) if reply.needs_source else reply.literals
+
+    def _is_bodiless(self, reply: Reply) -> bool:
+        return self._request.method == "HEAD" or reply.status == 304
 
     def _tell(self, plan: Plan) -> None:
         """Leaves the plan for whoever stands around us, where more was asked for than the whole."""

@@ -26,3 +26,11 @@ class TruncatedSource(Exception):
         super().__init__(f"the body ended after {length} bytes; {promised} were promised")
         self.length = length
         self.promised = promised
+
+
+class OutOfTurn(RuntimeError):
+    """An ASGI app sent a message that cannot come there, or left out one that must: the fault of the app.
+
+    Raised out of ``send`` and, also if the app catches it, to the server, which then closes the connection or answers
+    500: a broken answer must not look whole.
+    """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .answering import Answering, of_file
@@ -146,11 +147,12 @@ class Exchange(Answering):
 
     def _spooled(self, head: Head, body: Iterable[bytes]) -> Iterable[bytes]:
         """An answer of unknown length, once more of it is known."""
-        spool = Spool(iter(body), self._options.spool_limit)
-        source = open_source(spool.file, None, self.block_size) if spool.whole else None
+        spool, chunks = Spool(self._options.spool_limit), iter(body)
+        spool.read_ahead(chunks)
+        source = self._spooled_source(spool)
         plan, reply = self._plan(head, source)
         self._commit(plan, reply)
-        return self._content(reply, source, Body(spool.replay(self.block_size), None, body, spool.file))
+        return self._content(reply, source, Body(chain(spool.replay(self.block_size), chunks), None, body, spool.file))
 
     def _commit(self, plan: Plan, reply: Reply) -> Write:
         """Gives the head to the server; the plan is told before, so that whoever stands around us can read it."""
@@ -162,12 +164,12 @@ class Exchange(Answering):
         return self._server_write
 
     def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
-        if self._request.method == "HEAD" or reply.status == 304:  # a server may tell the length of an empty list
+        if self._is_bodiless(reply):  # a server may tell the length of an empty list
             return Body(iter(()), 0, owner(body))
         if reply.segments is None:  # some servers send the head with the first block: none must not be missing
             return (b"",) if type(body) in (list, tuple) and not body else body
         if source is None or not reply.needs_source:
-            return in_one(b"".join(segment for segment in reply.segments if isinstance(segment, bytes)), owner(body))
+            return in_one(reply.literals, owner(body))
         return self._rendered(reply, source, body)
 
     def _rendered(self, reply: Reply, source: Source, body: Iterable[bytes]) -> Iterable[bytes]:

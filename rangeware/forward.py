@@ -130,38 +130,36 @@ def _skip_alike(chunks: Iterator[bytes], size: int, count: int) -> tuple[int, by
 
 
 class Spool:
-    """An answer of unknown length, read ahead to learn it: in memory, then in a temporary file.
+    """Content of unknown length, kept to learn it: in memory, then in a temporary file.
 
-    :param chunks: what the app gives; what is over the limit stays in it.
-    :param limit: bytes to read ahead, at least 1; at most one chunk more is read to see that there is more.
+    :param limit: bytes to read ahead, at least 1; at most one chunk more is taken, to see that there is more.
     """
 
-    def __init__(self, chunks: Iterator[bytes], limit: int) -> None:
+    def __init__(self, limit: int) -> None:
         self.file = tempfile.SpooledTemporaryFile(max_size=min(limit, _SPOOL_MEMORY))  # noqa: SIM115
-        self._chunks = chunks
+        self.whole = True
+        self._limit = limit
+
+    def push(self, chunk: bytes) -> None:
+        """Keeps a chunk; ``whole`` says afterwards whether all of them are within the limit."""
+        self.file.write(chunk)
+        self.whole = self.file.tell() <= self._limit
+
+    def read_ahead(self, chunks: Iterator[bytes]) -> None:
+        """Keeps what comes, to its end or up to the limit; what is over the limit stays in ``chunks``."""
         try:
-            self.whole = self._read_ahead(limit)
+            while self.whole and (chunk := next(chunks, None)) is not None:
+                self.push(chunk)
         except BaseException:
             self.file.close()
             raise
 
-    def _read_ahead(self, limit: int) -> bool:
-        """Whether the answer ended within the limit."""
-        for chunk in self._chunks:
-            self.file.write(chunk)
-            if self.file.tell() > limit:
-                break
-        whole = self.file.tell() <= limit
-        self.file.seek(0)
-        return whole
-
     def replay(self, block_size: int) -> Iterator[bytes]:
-        """The answer from its first byte: what was read ahead, then the rest."""
+        """What was kept, from its first byte; only once."""
+        self.file.seek(0)
         while block := self.file.read(block_size):
             yield block
         self.file.close()
-        for chunk in self._chunks:  # noqa: UP028 - yield from would close the body a second time
-            yield chunk
 
 
 class Body:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from .errors import InvalidOption
 from .plan import Limits, Plan
 
 _MOST = 2**62  # beyond any memory and any file
+
+
+class Given(TypedDict, total=False):
+    """The options by name, for those who check types."""
+
+    max_ranges: int
+    block_size: int
+    hide_range: bool
+    preconditions: bool
+    validators: bool
+    spool_limit: int
+    applies: Callable[[dict[str, Any]], bool] | None
+    on_plan: Callable[[dict[str, Any], Plan], object] | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class Options:
             self._check(name, value is None or callable(value), "callable or None")
 
     @classmethod
-    def read(cls, options: dict[str, Any]) -> Options:
+    def read(cls, options: Mapping[str, object]) -> Options:
         """The options given by name.
 
         :raises InvalidOption: also for a name that is none.
@@ -58,7 +71,17 @@ class Options:
         for name, value in options.items():
             if name not in known:
                 raise InvalidOption(f"{name}={value!r} is no option; there are {', '.join(known)}")
-        return cls(**options)
+        return cls(**cast(Any, options))
+
+    @classmethod
+    def around(cls, app: object, protocol: str, options: Mapping[str, object]) -> Options:
+        """The options given by name for a middleware around this app.
+
+        :raises InvalidOption: also if the app is none.
+        """
+        if not callable(app):
+            raise InvalidOption(f"app must be {protocol} application, not {app!r}")
+        return cls.read(options)
 
     @property
     def limits(self) -> Limits:

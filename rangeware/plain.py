@@ -17,6 +17,8 @@ _HARMLESS = frozenset({
 mostly spelled. Out of it stay those of the content (Content-MD5, Content-Digest), Accept-Ranges, and those that some
 servers double (Date and Server, see ``sent_once``)."""
 
+SPELLINGS = _HARMLESS | {"Accept-Ranges", "Content-Length", "Content-Type", "ETag", "Last-Modified"}
+"""The names of fields as they are mostly spelled."""
 
 _MOST_DIGITS = 18
 _COMMON_TYPES = frozenset({

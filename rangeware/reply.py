@@ -44,7 +44,7 @@ _METADATA = _DIGESTS_OF_CONTENT | _LENGTH | {
     "digest", "last-modified", "repr-digest", "trailer", "transfer-encoding",
 }
 _DROPPED = {
-    206: _DIGESTS_OF_CONTENT | _LENGTH | {"accept-ranges"},
+    206: _DIGESTS_OF_CONTENT | _LENGTH | {"accept-ranges", "trailer"},
     304: _METADATA,  # RFC 9110 15.4.5 keeps Content-Location and ETag
     412: _METADATA | {"content-location", "etag"},
     416: _METADATA | {"content-location", "etag"},
@@ -187,6 +187,11 @@ class Reply(NamedTuple):
     def needs_source(self) -> bool:
         """Whether bytes of the representation are in the content, as segments."""
         return ByteRange in map(type, self.segments or ())
+
+    @property
+    def literals(self) -> bytes:
+        """The content, where it is made of nothing else."""
+        return b"".join(segment for segment in self.segments or () if isinstance(segment, bytes))
 
 
 def compose(plan: Plan, head: Head, selected: Representation, boundary: str) -> Reply:

@@ -17,10 +17,28 @@ def content_length(ranges: Sequence[ByteRange], literals: Iterable[bytes] = ()) 
     return sum(map(_last_pos, ranges)) - sum(map(_first_pos, ranges)) + len(ranges) + sum(map(len, literals))
 
 
+def after(segments: Iterable[Segment], length: int) -> list[Segment]:
+    """What is left of the segments after so many bytes of the content that they are."""
+    left: list[Segment] = []
+    for segment in segments:
+        size = len(segment) if isinstance(segment, bytes) else segment.length
+        if length < size:
+            left.append(_without(segment, length))
+        length = max(0, length - size)
+    return left
+
+
+def _without(segment: Segment, length: int) -> Segment:
+    if isinstance(segment, bytes):
+        return segment[length:]
+    return ByteRange(segment.first_pos + length, segment.last_pos)
+
+
 class Slicer:
     """Takes the chunks of a representation one by one and gives back the bytes of the segments.
 
-    The ranges among ``segments`` must ascend and must not overlap.
+    The ranges among ``segments`` must ascend and must not overlap. ``pos`` is the position of the first byte of the
+    next chunk.
 
     >>> slicer = Slicer([b"<", ByteRange(2, 5), b">"])
     >>> slicer.push(b"abcd"), slicer.push(b"efgh"), slicer.done
@@ -29,7 +47,7 @@ class Slicer:
 
     def __init__(self, segments: Iterable[Segment]) -> None:
         self._rest = iter(segments)
-        self._pos = 0  # of the first byte of the next chunk
+        self.pos = 0
         self._literals = b""
         self._wanted: ByteRange | None = None
         self._advance()
@@ -42,25 +60,25 @@ class Slicer:
     @property
     def gap(self) -> int:
         """Bytes that will come before the next one that is wanted; 0 if none is."""
-        return 0 if self._wanted is None else self._wanted.first_pos - self._pos
+        return 0 if self._wanted is None else self._wanted.first_pos - self.pos
 
     def pass_over(self, length: int) -> None:
         """Takes note of chunks that are not pushed, having no byte that is wanted: no more than ``gap`` bytes."""
-        self._pos += length
+        self.pos += length
 
     def push(self, chunk: bytes | bytearray | memoryview) -> bytes:
         """What of the answer can be sent now that this chunk has come: often all of the chunk, or nothing."""
         data = chunk if type(chunk) is bytes else memoryview(chunk).tobytes()
         pieces: list[bytes] = []
         while self._wanted is not None:
-            piece = data[self._wanted.first_pos - self._pos:self._wanted.next_pos - self._pos]
+            piece = data[self._wanted.first_pos - self.pos:self._wanted.next_pos - self.pos]
             if not piece:
                 break
             if self._literals:
                 pieces.append(self._literals)
             pieces.append(piece)
             self._consume(self._wanted, len(piece))
-        self._pos += len(data)
+        self.pos += len(data)
         return b"".join(pieces) + self._take_literals()
 
     def finish(self) -> None:
@@ -69,7 +87,7 @@ class Slicer:
         :raises TruncatedSource: if one would be needed.
         """
         if self._wanted is not None:
-            raise TruncatedSource(self._pos, self._wanted.next_pos)
+            raise TruncatedSource(self.pos, self._wanted.next_pos)
 
     def _consume(self, wanted: ByteRange, length: int) -> None:
         self._literals = b""

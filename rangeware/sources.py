@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -47,6 +48,18 @@ class DiskFile(NamedTuple):
     raw: io.FileIO
     offset: int
     mtime_ns: int
+
+    def read_cached(self, pos: int, size: int) -> bytes:
+        """At most so many bytes from this position of the representation, if the system has them in memory.
+
+        :raises BlockingIOError: if they have to be fetched, or the system cannot tell (Linux can).
+        """
+        buffer = bytearray(size)
+        try:
+            length = os.preadv(self.raw.fileno(), [buffer], self.offset + pos, os.RWF_NOWAIT)
+        except (AttributeError, OSError) as exc:
+            raise BlockingIOError from exc
+        return bytes(memoryview(buffer)[:length])
 
 
 class SeekableSource(NamedTuple):
@@ -117,6 +130,7 @@ class SeekableSource(NamedTuple):
                 block = read_at(pos, length)
                 held.append(block if len(block) == length else self._filled(block, pos, length))
                 room -= length
+                del block  # before the next one is read
                 continue
             while pos <= last_pos:
                 if room <= 0:
@@ -133,4 +147,5 @@ class SeekableSource(NamedTuple):
                 held.append(block)
                 pos += len(block)  # read() may return less than we asked for: count what came
                 room -= len(block)
+                del block
         yield b"".join(held)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .errors import InvalidOption
 from .exchange import STARTED, Environ, Exchange, request_fields
 from .forward import abandon
 from .openers import is_plain
-from .options import Options
+from .options import Given, Options
 from .plain import plain_length
 from .servers import hides_file
 from .wrappers import FileWrapper, may_be_file, owner
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
+    from typing_extensions import Unpack
 
 
 _UNSEEN = object()
@@ -34,11 +34,9 @@ class RangeMiddleware:
     :raises InvalidOption: if an option has a value that cannot work.
     """
 
-    def __init__(self, app: WSGIApplication, **options: Any) -> None:
-        if not callable(app):
-            raise InvalidOption(f"app must be a WSGI application, not {app!r}")
+    def __init__(self, app: WSGIApplication, **options: Unpack[Given]) -> None:
+        self._options = Options.around(app, "a WSGI", options)
         self._app = app
-        self._options = Options.read(options)
         self._offered: object = _UNSEEN  # what this server was seen to have for wsgi.file_wrapper: None if nothing
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
