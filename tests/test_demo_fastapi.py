@@ -1,0 +1,201 @@
+"""The FastAPI demo as its one command starts it: a process of its own, asked over a real socket."""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import http.client
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from .browser.demo import ROOT, free_port
+
+START_SECONDS = 20
+END_SECONDS = 10
+LINES_LENGTH = 16 << 20
+TONES_LENGTH = 44 + 60 * 8_000  # a WAV head, and a byte for each sample of a minute
+LENGTHS = {"/lines.txt": LINES_LENGTH, "/tones.wav": TONES_LENGTH}
+
+
+class Demo(NamedTuple):
+    """A demo that listens."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+
+
+class Answer(NamedTuple):
+    """An answer, read to its end."""
+
+    status: int
+    fields: http.client.HTTPMessage
+    content: bytes
+
+
+@contextlib.contextmanager
+def running_demo(directory: Path) -> Iterator[Demo]:
+    """A demo that answers and makes its file in this directory; ended with the block."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "demo_fastapi.py", str(port)], cwd=ROOT, text=True,
+                               env={**os.environ, "TMPDIR": str(directory)},
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        wait_until_it_answers(Demo(process, port))
+        yield Demo(process, port)
+    finally:
+        if process.poll() is None:
+            end(process)
+
+
+def wait_until_it_answers(demo: Demo) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and demo.process.poll() is None:
+        with contextlib.suppress(OSError):
+            ask(demo, "/")
+            return
+        time.sleep(0.05)
+    demo.process.kill()
+    raise AssertionError(f"the demo did not start: {demo.process.communicate()[0]}")
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    """Ends it as Ctrl-C does, at worst by force; what it printed."""
+    process.send_signal(signal.SIGINT)
+    try:
+        return process.communicate(timeout=END_SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
+def ask(demo: Demo, path: str, fields: Mapping[str, str] | None = None) -> Answer:
+    with contextlib.closing(demo.connect()) as connection:
+        connection.request("GET", path, headers=fields or {})
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read())
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def wholes(demo: Demo) -> dict[str, Answer]:
+    """What a request without Range gets, by path."""
+    return {path: ask(demo, path) for path in LENGTHS}
+
+
+def test_page_plays_the_sound_and_tells_what_to_type(demo: Demo) -> None:
+    page = ask(demo, "/").content.decode()
+    assert re.findall(r'(?:src|href)="([^"]+)"', page) == ["tones.wav", "lines.txt"]
+    assert re.findall(r"^(?:<pre>)?curl .*(http\S+?)(?:</pre>)?$", page, re.MULTILINE) == [
+        f"http://127.0.0.1:{demo.port}/lines.txt"] * 2
+
+
+@pytest.mark.parametrize("path", LENGTHS)
+def test_whole_is_advertised_and_has_a_strong_tag(wholes: dict[str, Answer], path: str) -> None:
+    status, fields, content = wholes[path]
+    assert (status, len(content), fields["Content-Length"]) == (200, LENGTHS[path], str(LENGTHS[path]))
+    assert fields.get_all("Accept-Ranges") == ["bytes"]
+    assert re.fullmatch(r'"[\w-]+"', fields["ETag"])
+
+
+def test_sound_is_a_minute_long(wholes: dict[str, Answer]) -> None:
+    with wave.open(io.BytesIO(wholes["/tones.wav"].content)) as sound:
+        assert sound.getnframes() / sound.getframerate() == 60
+        assert len(set(sound.readframes(8_000))) > 50
+
+
+def test_each_line_names_the_byte_it_stands_at(wholes: dict[str, Answer]) -> None:
+    content = wholes["/lines.txt"].content
+    assert [int(number) for number in re.findall(rb"byte +([0-9]+)\.\n", content)] == list(range(0, LINES_LENGTH, 32))
+
+
+@pytest.mark.parametrize("path", LENGTHS)
+@pytest.mark.parametrize(("value", "part"), [
+    pytest.param("bytes=0-0", slice(0, 1), id="one byte"),
+    pytest.param("bytes=1000-100999", slice(1_000, 101_000), id="somewhere"),
+    pytest.param("bytes=300000-", slice(300_000, None), id="to the end"),
+    pytest.param("bytes=-500", slice(-500, None), id="suffix"),
+])
+def test_range(demo: Demo, wholes: dict[str, Answer], path: str, value: str, part: slice) -> None:
+    window = range(LENGTHS[path])[part]
+    answer = ask(demo, path, {"Range": value})
+    assert (answer.status, answer.fields["Content-Range"]) == (206, f"bytes {window[0]}-{window[-1]}/{LENGTHS[path]}")
+    assert answer.content == wholes[path].content[part]
+    assert answer.fields["ETag"] == wholes[path].fields["ETag"]
+
+
+@pytest.mark.parametrize("path", LENGTHS)
+def test_two_ranges_in_the_order_asked_for(demo: Demo, wholes: dict[str, Answer], path: str) -> None:
+    """Except out of the stream, which runs forward only."""
+    status, fields, content = ask(demo, path, {"Range": "bytes=400000-400031,320-351"})
+    message = email.message_from_bytes(f"Content-Type: {fields['Content-Type']}\r\n\r\n".encode() + content)
+    parts = {part["Content-Range"]: part.get_payload(decode=True) for part in message.walk() if part is not message}
+    whole = wholes[path].content
+    expected = {f"bytes {first}-{first + 31}/{len(whole)}": whole[first:first + 32] for first in (400_000, 320)}
+    assert (status, message.get_content_type(), parts) == (206, "multipart/byteranges", expected)
+    assert list(parts) == (sorted if path == "/lines.txt" else list)(expected)
+
+
+@pytest.mark.parametrize("path", LENGTHS)
+def test_nothing_beyond_the_end(demo: Demo, path: str) -> None:
+    answer = ask(demo, path, {"Range": f"bytes={LENGTHS[path]}-"})
+    assert (answer.status, answer.fields["Content-Range"]) == (416, f"bytes */{LENGTHS[path]}")
+
+
+@pytest.mark.parametrize("path", LENGTHS)
+def test_field_of_another_unit_is_ignored(demo: Demo, path: str) -> None:
+    answer = ask(demo, path, {"Range": "lines=1-2"})
+    assert (answer.status, len(answer.content)) == (200, LENGTHS[path])
+
+
+@pytest.mark.parametrize("path", LENGTHS)
+def test_download_broken_off_is_resumed(demo: Demo, wholes: dict[str, Answer], path: str) -> None:
+    connection = demo.connect()
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    had = answer.read(100_000)
+    connection.close()
+    rest = ask(demo, path, {"Range": f"bytes={len(had)}-", "If-Range": answer.headers["ETag"]})
+    assert (rest.status, had + rest.content) == (206, wholes[path].content)
+
+
+@pytest.mark.parametrize("path", LENGTHS)
+def test_download_of_another_version_begins_anew(demo: Demo, wholes: dict[str, Answer], path: str) -> None:
+    answer = ask(demo, path, {"Range": "bytes=100000-", "If-Range": '"another"'})
+    assert (answer.status, answer.content) == (200, wholes[path].content)
+    assert answer.fields["Content-Range"] is None
+
+
+@pytest.mark.parametrize("path", LENGTHS)
+def test_version_that_is_there_is_not_sent_again(demo: Demo, wholes: dict[str, Answer], path: str) -> None:
+    answer = ask(demo, path, {"If-None-Match": wholes[path].fields["ETag"]})
+    assert (answer.status, answer.content) == (304, b"")
+
+
+def test_ends_with_a_download_under_way_and_leaves_nothing(tmp_path: Path) -> None:
+    with running_demo(tmp_path) as own, contextlib.closing(own.connect()) as connection:
+        assert [file.name for file in tmp_path.rglob("*.wav")] == ["tones.wav"]
+        connection.request("GET", "/lines.txt", headers={"Range": "bytes=1-"})
+        connection.getresponse().read(1_000)
+        said = end(own.process)
+    assert f"http://127.0.0.1:{own.port}/" in said
+    assert own.process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
