@@ -90,7 +90,7 @@ def _machine() -> dict[str, Any]:
 def _versions() -> dict[str, str]:
     """Of all but rangeware: the commit tells that."""
     names = re.findall(r"^[\w-]+", Path(__file__).with_name("requirements.txt").read_text(), re.MULTILINE)
-    versions = {name: metadata.version(name) for name in sorted((*names, "werkzeug"))}
+    versions = {name: metadata.version(name) for name in sorted((*names, "httptools", "uvloop", "werkzeug"))}
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     return {**versions, "nginx": _said_by(nginx, "-v"), "go": _said_by("go", "version")}
 

@@ -21,6 +21,8 @@ TIMEOUT = 30.0
 _SAMPLE = 64 << 10
 """Bytes that are compared at the start of each ``_STRIDE``; the rest of that is only counted."""
 _STRIDE = 4 << 20
+_VALIDATORS: dict[str, tuple[str, ...]] = {"/gen": ("ETag",), "/json": ()}
+"""Those that must be there, by path; of a file both."""
 _KIB = 1 << 10
 _MIB = 1 << 20
 
@@ -44,6 +46,8 @@ class Question(NamedTuple):
         return [(first_pos, first_pos + self.size - 1) for first_pos in firsts]
 
 
+WHOLE = {"whole-1m": "/1m", "whole-1g": "/1g", "json": "/json"}
+"""By measure: what is asked for without Range."""
 QUESTIONS: dict[str, Question] = {
     "range-4k": Question("/1g", 4 * _KIB),
     "range-64k": Question("/1g", 64 * _KIB),
@@ -70,11 +74,10 @@ class Wrong(Exception):
 
 def supported(running: Running, measure: str) -> str | None:
     """Asks the target for what the measure asks; None if every byte is right, else a short reason."""
-    question = QUESTIONS.get(measure)
-    if question is None:
+    if measure not in WHOLE and measure not in QUESTIONS:
         return None
     try:
-        _ask(running, question)
+        _ask(running, measure)
     except Wrong as exc:
         return str(exc)
     except TimeoutError:
@@ -86,22 +89,45 @@ def supported(running: Running, measure: str) -> str | None:
     return None
 
 
-def _ask(running: Running, question: Question) -> None:
-    windows = question.windows()
-    value = "bytes=" + ",".join(f"{first_pos}-{last_pos}" for first_pos, last_pos in windows)
+def _ask(running: Running, measure: str) -> None:
     connection = http.client.HTTPConnection(*running.address, timeout=TIMEOUT)
     try:
-        connection.request("GET", question.path, headers={"Range": value})
-        answer = connection.getresponse()
-        _check_status(answer, windows)
-        if running.target.kind != "peer":
-            _check_validators(answer, question)
-        if len(windows) == 1:
-            _check_single(answer, question.path, windows[0])
+        if measure in WHOLE:
+            _ask_whole(connection, running.target.kind, WHOLE[measure])
         else:
-            _check_multipart(answer, question.path, windows)
+            _ask_ranges(connection, running.target.kind, QUESTIONS[measure])
     finally:
         _hang_up(connection)
+
+
+def _ask_whole(connection: http.client.HTTPConnection, kind: str, path: str) -> None:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise Wrong(f"{answer.status} without Range")
+    if kind != "peer":
+        _check_validators(answer, path)
+    if answer.getheader("Content-Range") is not None:
+        raise Wrong("Content-Range on the whole")
+    if answer.getheader("Content-Length") not in (None, str(data.LENGTHS[path])):
+        raise Wrong(f"Content-Length: {answer.getheader('Content-Length')}")
+    _check_content(answer, path, (0, data.LENGTHS[path] - 1))
+    if answer.read(1):
+        raise Wrong("more bytes than there are")
+
+
+def _ask_ranges(connection: http.client.HTTPConnection, kind: str, question: Question) -> None:
+    windows = question.windows()
+    value = "bytes=" + ",".join(f"{first_pos}-{last_pos}" for first_pos, last_pos in windows)
+    connection.request("GET", question.path, headers={"Range": value})
+    answer = connection.getresponse()
+    _check_status(answer, windows)
+    if kind != "peer":
+        _check_validators(answer, question.path)
+    if len(windows) == 1:
+        _check_single(answer, question.path, windows[0])
+    else:
+        _check_multipart(answer, question.path, windows)
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
@@ -121,10 +147,9 @@ def _check_status(answer: http.client.HTTPResponse, windows: Sequence[Window]) -
         raise Wrong("two Content-Length fields")
 
 
-def _check_validators(answer: http.client.HTTPResponse, question: Question) -> None:
+def _check_validators(answer: http.client.HTTPResponse, path: str) -> None:
     """Those who are compared most closely all do the work for them."""
-    wanted = ("ETag",) if question.path == "/gen" else ("ETag", "Last-Modified")
-    for name in wanted:
+    for name in _VALIDATORS.get(path, ("ETag", "Last-Modified")):
         if answer.getheader(name) is None:
             raise Wrong(f"no {name}")
 

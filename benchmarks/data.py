@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import array
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +18,8 @@ DATA = Path(os.environ.get("RANGEWARE_BENCH_DATA") or ROOT / ".bench" / "data")
 SERVED = DATA / "served"
 """The same files again, under the names that clients ask for, for servers of a whole directory."""
 
+MIB = 1 << 20
+"""Bytes in ``/1m``."""
 GIB = 1 << 30
 """Bytes in ``/1g`` and in ``/gen``."""
 EIGHT_GIB = 8 << 30
@@ -25,9 +29,13 @@ BLOCK = 64 << 10
 EDGE = 1024
 """Bytes at either end of ``/8g`` that are not zero."""
 
-FILES = {"/1g": DATA / "1g.bin", "/8g": DATA / "8g.bin"}
+FILES = {"/1m": DATA / "1m.bin", "/1g": DATA / "1g.bin", "/8g": DATA / "8g.bin"}
 """By path in the URL."""
-LENGTHS = {"/1g": GIB, "/8g": EIGHT_GIB, "/gen": GIB}
+ITEMS = [{"id": number, "name": f"item {number}"} for number in range(1, 4)]
+"""What ``/json`` answers with."""
+JSON = json.dumps(ITEMS, separators=(",", ":")).encode()
+"""The same as content."""
+LENGTHS = {"/1m": MIB, "/1g": GIB, "/8g": EIGHT_GIB, "/gen": GIB, "/json": len(JSON)}
 """Bytes, by path in the URL."""
 GENERATOR_ETAG = '"a-generator"'
 
@@ -36,19 +44,20 @@ _COPIED_AT_ONCE = 4 << 20
 
 
 def make() -> None:
-    """Makes what is missing, and reads ``1g.bin`` once, so that it is in the page cache."""
+    """Makes what is missing, and reads ``1m.bin`` and ``1g.bin`` once, so that they are in the page cache."""
     SERVED.mkdir(parents=True, exist_ok=True)
     for path, file in FILES.items():
         if not file.exists() or file.stat().st_size != LENGTHS[path]:
-            _replace(file, _write_words if path == "/1g" else _write_sparse)
+            _replace(file, _write_sparse if path == "/8g" else partial(_write_words, LENGTHS[path]))
         link = SERVED / path[1:]
         if not link.exists():
             link.symlink_to(Path("..") / file.name)
+    _warm(FILES["/1m"])
     _warm(FILES["/1g"])
 
 
 def content(first_pos: int, last_pos: int) -> bytes:
-    """The bytes of ``/1g`` from ``first_pos`` to ``last_pos``, both inclusive: each 8 bytes hold their own position."""
+    """The bytes of ``/1m`` and ``/1g`` from position to position, both inclusive: each 8 bytes hold their own."""
     start = first_pos - first_pos % _WORD
     words = array.array("Q", range(start, last_pos + 1, _WORD))
     if sys.byteorder == "big":
@@ -57,11 +66,13 @@ def content(first_pos: int, last_pos: int) -> bytes:
 
 
 def expected(path: str, first_pos: int, last_pos: int) -> bytes:
-    """The bytes of ``/1g``, ``/8g`` or ``/gen``, both ends inclusive; of the last two at most ``EDGE`` bytes at an end.
+    """The bytes of one of these paths, both ends inclusive; of ``/8g`` and ``/gen`` at most ``EDGE`` bytes at an end.
 
     :raises ValueError: for another window.
     """
-    if path == "/1g":
+    if path == "/json":
+        return JSON[first_pos:last_pos + 1]
+    if path in ("/1m", "/1g"):
         return content(first_pos, last_pos)
     if path == "/gen" and first_pos // BLOCK == last_pos // BLOCK:
         return content(first_pos % BLOCK, last_pos % BLOCK)
@@ -87,9 +98,9 @@ def _replace(file: Path, write: Callable[[BinaryIO], None]) -> None:
     unfinished.rename(file)
 
 
-def _write_words(output: BinaryIO) -> None:
-    for pos in range(0, GIB, _COPIED_AT_ONCE):
-        output.write(content(pos, pos + _COPIED_AT_ONCE - 1))
+def _write_words(length: int, output: BinaryIO) -> None:
+    for pos in range(0, length, _COPIED_AT_ONCE):
+        output.write(content(pos, min(pos + _COPIED_AT_ONCE, length) - 1))
 
 
 def _write_sparse(output: BinaryIO) -> None:

@@ -12,7 +12,7 @@ KIB = 1 << 10
 GIB = 1 << 30
 GB = 10**9
 
-IN_BULK = ("range-1m", "range-16m", "range-512m", "multi-10x1m")
+IN_BULK = ("range-1m", "range-16m", "range-512m", "multi-10x1m", "whole-1m", "whole-1g")
 """Measures whose cost is told per GB of content; that of the others is told per request."""
 NOT_PYTHON = ("nginx", "go")
 
@@ -69,6 +69,12 @@ def server_of(results: Results, target: str) -> str:
     """The server that a target answers on."""
     server: str = results["targets"].get(target, {}).get("server", "")
     return server
+
+
+def alone(results: Results, target: str) -> str | None:
+    """The target with the same app on the same server, without the middleware; None where there is none."""
+    name = target.removeprefix("rangeware-")
+    return name if name != target and name in results["targets"] else None
 
 
 def best_python_peer(results: Results, measure: str, server: str | None = None) -> str | None:

@@ -64,6 +64,7 @@ def goals(results: Results) -> Iterator[Goal]:
     yield from _hostile(results)
     yield from _hostile_bodies(results)
     yield from _flask(results)
+    yield from _asgi(results)
 
 
 def _at_most(what: str, value: float | None, bound: float, comment: str = "") -> Goal:
@@ -193,3 +194,18 @@ def _flask(results: Results) -> Iterator[Goal]:
     for measure, what, bound in (("range-4k", "4 KiB", 500), ("range-512m", "512 MiB", 6)):
         less = cost_ratio(results, measure, "flask-gunicorn", "rangeware-flask-gunicorn")
         yield _at_least(f"{what}, gunicorn: Flask alone, over the same app with rangeware", less, bound)
+
+
+def _asgi(results: Results) -> Iterator[Goal]:
+    for measure, what in (("range-4k", "4 KiB"), ("range-1m", "1 MiB"), ("range-512m", "512 MiB")):
+        yield _over_starlette(results, measure, f"ASGI: {what} on uvicorn, over Starlette's own range", "uvicorn", 1)
+    for server in ("uvicorn", "granian"):
+        for measure, what in (("whole-1m", "1 MiB"), ("whole-1g", "1 GiB")):
+            what = f"ASGI: a whole file of {what} on {server}, over Starlette alone"
+            yield _over_starlette(results, measure, what, server, 1.05)
+
+
+def _over_starlette(results: Results, measure: str, what: str, server: str, bound: float) -> Goal:
+    own, alone = f"rangeware-starlette-{server}", f"starlette-{server}"
+    comment = " against ".join(duration(median(cpu_seconds(results, measure, name))) for name in (own, alone))
+    return _at_most(what, cost_ratio(results, measure, own, alone), bound, comment)

@@ -43,14 +43,14 @@ class _Look(NamedTuple):
 
 _LOOKS = {
     "rangeware": _Look("#0072B2", 2.4, "-", 5),
-    "around Flask": _Look("#56B4E9", 1.8, "-", 4),
+    "around a framework": _Look("#56B4E9", 1.8, "-", 4),
     "floor": _Look("#E69F00", 1.9, "--", 3),
     "nginx": _Look("#000000", 2.6, "-", 6),
     "slow": _Look("#D55E00", 1.6, "-", 2),
     "peer": _Look("#999999", 1.0, "-", 1),
 }
 _LEGEND = {
-    "rangeware": "rangeware around a small app", "around Flask": "rangeware around Flask",
+    "rangeware": "rangeware around a small app", "around a framework": "rangeware around Flask or Starlette",
     "floor": "written by hand for that server", "nginx": "nginx",
     "slow": "peers that read up to the range, or all", "peer": "other peers",
 }
@@ -69,7 +69,7 @@ def _look(results: Results, target: str) -> str:
     """Which of the looks a target has."""
     kind: str = results["targets"][target]["kind"]
     if kind == "rangeware":
-        return "around Flask" if "flask" in target else "rangeware"
+        return "around a framework" if "flask" in target or "starlette" in target else "rangeware"
     if kind == "peer" and _reads_all(results, target):
         return "slow"
     return "nginx" if target == "nginx" else kind

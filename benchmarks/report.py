@@ -26,7 +26,8 @@ _README_TARGETS = {
     "rangeware-uwsgi": "**small app with rangeware**, uWSGI", "floor-uwsgi": "written by hand, uWSGI",
     "rangeware-waitress": "**small app with rangeware**, waitress", "floor-waitress": "written by hand, waitress",
     "baize-gthread": "baize, gunicorn", "whitenoise-gthread": "WhiteNoise, gunicorn",
-    "starlette-uvicorn": "Starlette, uvicorn", "aiohttp": "aiohttp", "nginx": "nginx",
+    "rangeware-starlette-uvicorn": "**Starlette with rangeware**, uvicorn",
+    "starlette-uvicorn": "Starlette alone, uvicorn", "aiohttp": "aiohttp", "nginx": "nginx",
 }
 _README_HEADS = (
     "server CPU of one answer", "4 KiB", "1 MiB", "512 MiB", "10 x 4 KiB, multipart",
@@ -98,7 +99,8 @@ def _about(results: Results) -> str:
         "One worker each, on a core of its own; the client has another.\n\nCPU is that of all processes of the server, "
         "in user and in kernel mode. Figures are medians of the rounds, ratios the median of the ratios within each "
         "round. GB = 10^9 bytes. The bytes that each target sends were checked before it was timed. `floor` is an app "
-        "written by hand for that server, which answers single ranges itself.\n\n"
+        "written by hand for that server, which answers single ranges itself. uvicorn runs on uvloop and httptools, "
+        "granian on uvloop.\n\n"
         f"Versions: {versions}.\n\nRun it anew: `benchmarks/run`.\n"
     )
 

@@ -108,8 +108,8 @@ def _reason_against(server: Running, measure: Measure) -> str | None:
 
 def _must_answer(target: str, measure: str) -> bool:
     if target.startswith("floor-"):
-        return measure.startswith(("range-", "file-", "512m"))
-    return target.startswith("rangeware-") or target == "nginx" and not measure.startswith("generator-")
+        return measure.startswith(("range-", "whole-", "json", "file-", "512m"))
+    return target.startswith("rangeware-") or target == "nginx" and not measure.startswith(("generator-", "json"))
 
 
 def _run_group(running: Sequence[Running], measures: Sequence[Measure], rounds: int, seconds: float,

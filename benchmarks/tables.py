@@ -10,6 +10,7 @@ from benchmarks.figures import (
     KIB,
     Results,
     added,
+    alone,
     cells,
     cost_ratio,
     costs,
@@ -34,6 +35,9 @@ _WIRE = {
     "multi-10x4k": "10 ranges of 4 KiB, 2 connections",
     "multi-100x4k": "100 ranges of 4 KiB, 2 connections",
     "multi-10x1m": "10 ranges of 1 MiB, 1 connection",
+    "whole-1m": "The whole of 1 MiB, no Range, 2 connections",
+    "whole-1g": "The whole of 1 GiB, no Range, 1 connection",
+    "json": "A small JSON answer, no Range, 4 connections",
 }
 _TTFB = ("file-first", "file-last", "generator-first", "generator-last")
 _MEMORY = {"512m": "one 512 MiB range", "10x32m": "10 ranges of 32 MiB"}
@@ -54,7 +58,7 @@ _LONGEST_REASON = 120  # characters in a cell
 
 def tables(results: Results) -> Iterator[str]:
     """Section by section, all that was measured."""
-    yield "## Server CPU of ranges\n\n![Server CPU against the size of the range](cpu.png)\n"
+    yield "## Server CPU\n\n![Server CPU against the size of the range](cpu.png)\n"
     for measure, title in _WIRE.items():
         if measure in results.get("wire", {}):
             yield f"### {title}\n\n{_wire_table(results, measure)}{_unsupported(results, measure)}"
@@ -88,7 +92,8 @@ def _wire_table(results: Results, measure: str) -> str:
     bulk = measure in IN_BULK
     cpu, speed = ("CPU s/GB", "MB/s") if bulk else ("CPU µs/request", "requests/s")
     found = {name: median(costs(results, measure, name)) or 0 for name in results["wire"][measure]}
-    heads = ("target", cpu, "min - max", "over nginx", "over the floor", speed, "p50 ms", "p99 ms", "client busy")
+    heads = ("target", cpu, "min - max", "over nginx", "over the floor", "over the app alone", speed, "p50 ms",
+             "p99 ms", "client busy")
     return table(heads, (_wire_row(results, measure, name) for name in sorted(found, key=found.__getitem__)))
 
 
@@ -101,7 +106,8 @@ def _wire_row(results: Results, measure: str, target: str) -> list[str]:
     return [
         _named(results, target), written(median(cost)), span(cost),
         times(cost_ratio(results, measure, target, "nginx")),
-        times(cost_ratio(results, measure, target, f"floor-{server_of(results, target)}")), written(median(speeds)),
+        times(cost_ratio(results, measure, target, f"floor-{server_of(results, target)}")),
+        times(cost_ratio(results, measure, target, alone(results, target) or "")), written(median(speeds)),
         *(written(median(cell[key] for cell in found)) for key in ("p50_ms", "p99_ms")),
         "-" if busy is None else f"{busy:.0%}",
     ]

@@ -61,9 +61,18 @@ def _cheroot(app: str) -> Start:
 
 
 def _uvicorn(app: str) -> Start:
+    """With what its extra ``standard`` brings and it then takes by itself: uvloop and httptools."""
     return lambda port, directory: [
         sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--log-level",
         "warning", "--no-access-log", "--timeout-keep-alive", "60", f"benchmarks.apps.{app}"]
+
+
+def _granian(app: str) -> Start:
+    """As ASGI, with one thread for its network side."""
+    return lambda port, directory: [
+        sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--http",
+        "1", "--no-ws", "--workers", "1", "--runtime-threads", "1", "--loop", "uvloop", "--log-level", "warning",
+        f"benchmarks.apps.{app}"]
 
 
 def _program(module: str, *arguments: str) -> Start:
@@ -116,6 +125,7 @@ _IN: dict[str, Callable[[str], Start]] = {
     "waitress": _waitress,
     "cheroot": _cheroot,
     "uvicorn": _uvicorn,
+    "granian": _granian,
 }
 
 
@@ -125,12 +135,16 @@ def _target(name: str, server: str, kind: str, app: str) -> Target:
 
 _WITH_A_FLOOR = ("gunicorn", "gthread", "uwsgi", "waitress", "cheroot")
 _WITH_FLASK = ("gunicorn", "gthread", "uwsgi", "waitress")
+_WITH_STARLETTE = ("uvicorn", "granian")
 
 TARGETS: tuple[Target, ...] = (
     *(_target(f"rangeware-{server}", server, "rangeware", "plain:with_rangeware") for server in _WITH_A_FLOOR),
     *(_target(f"floor-{server}", server, "floor", f"floor:{server}") for server in _WITH_A_FLOOR),
     *(_target(f"rangeware-flask-{server}", server, "rangeware", "flask:with_rangeware") for server in _WITH_FLASK),
     *(_target(f"flask-{server}", server, "peer", "flask:alone") for server in _WITH_FLASK),
+    *(_target(f"rangeware-starlette-{server}", server, "rangeware", "starlette:with_rangeware")
+      for server in _WITH_STARLETTE),
+    *(_target(f"starlette-{server}", server, "peer", "starlette:alone") for server in _WITH_STARLETTE),
     _target("webob-gunicorn", "gunicorn", "peer", "webob:app"),
     _target("webob-waitress", "waitress", "peer", "webob:app"),
     _target("whitenoise-gthread", "gthread", "peer", "whitenoise:app"),
@@ -138,7 +152,6 @@ TARGETS: tuple[Target, ...] = (
     _target("baize-gthread", "gthread", "peer", "baize:app"),
     _target("static-ranges-gthread", "gthread", "peer", "static_ranges:app"),
     _target("django-ranged-gthread", "gthread", "peer", "django_ranged:app"),
-    _target("starlette-uvicorn", "uvicorn", "peer", "starlette:app"),
     Target("cherrypy", "cheroot", "peer", _program("cherrypy", THREADS)),
     Target("aiohttp", "aiohttp", "peer", _program("aiohttp")),
     Target("nginx", "nginx", "peer", _nginx),

@@ -1,1 +1,1 @@
-"""The apps that the benchmark serves: each answers ``/1g`` and ``/8g`` (files) and, where it can, ``/gen``."""
+"""The apps that the benchmark serves: all answer ``/1m``, ``/1g`` and ``/8g`` (files), some ``/gen`` and ``/json``."""

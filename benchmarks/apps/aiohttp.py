@@ -9,7 +9,7 @@ import sys
 
 from aiohttp import web
 
-from benchmarks.data import FILES, GENERATOR_ETAG, GIB, generated
+from benchmarks.data import FILES, GENERATOR_ETAG, GIB, JSON, generated
 
 
 async def file(request: web.Request) -> web.FileResponse:
@@ -27,10 +27,15 @@ async def generator(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def items(request: web.Request) -> web.Response:
+    """JSON."""
+    return web.Response(body=JSON, content_type="application/json")
+
+
 def main(port: int) -> None:
     """Serves until it is ended."""
     app = web.Application()
-    app.add_routes([web.get("/1g", file), web.get("/8g", file), web.get("/gen", generator)])
+    app.add_routes([*(web.get(path, file) for path in FILES), web.get("/gen", generator), web.get("/json", items)])
     web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None)
 
 

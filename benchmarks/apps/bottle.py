@@ -12,7 +12,7 @@ from benchmarks.data import GENERATOR_ETAG, GIB, SERVED, generated
 app = bottle.Bottle()
 
 
-@app.get("/<name:re:1g|8g>")  # type: ignore[untyped-decorator]
+@app.get("/<name:re:1m|1g|8g>")  # type: ignore[untyped-decorator]
 def file(name: str) -> Any:
     """A file."""
     return bottle.static_file(name, root=SERVED, mimetype="application/octet-stream", etag=None)

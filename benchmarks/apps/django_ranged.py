@@ -26,7 +26,7 @@ def generator(request: HttpRequest) -> StreamingHttpResponse:
 settings.configure(
     ALLOWED_HOSTS=["*"],
     MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
-    ROOT_URLCONF=(path("1g", file), path("8g", file), path("gen", generator)),
+    ROOT_URLCONF=(path("1m", file), path("1g", file), path("8g", file), path("gen", generator)),
     SECRET_KEY="nothing is signed here",
 )
 setup()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import flask
 
-from benchmarks.data import FILES, GENERATOR_ETAG, GIB, generated
+from benchmarks.data import FILES, GENERATOR_ETAG, GIB, JSON, generated
 from rangeware import RangeMiddleware
 
 
@@ -15,6 +15,7 @@ def make() -> flask.Flask:
     """The app."""
     app = flask.Flask(__name__)
 
+    @app.get("/1m")
     @app.get("/1g")
     @app.get("/8g")
     def file() -> flask.Response:
@@ -26,6 +27,10 @@ def make() -> flask.Flask:
         response.content_length = GIB
         response.headers["ETag"] = GENERATOR_ETAG
         return response.make_conditional(flask.request, accept_ranges=True, complete_length=GIB)
+
+    @app.get("/json")
+    def items() -> flask.Response:
+        return flask.Response(JSON, mimetype="application/json")
 
     return app
 

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
 
-from benchmarks.data import BLOCK, FILES, GENERATOR_ETAG, GIB, generated
+from benchmarks.data import BLOCK, FILES, GENERATOR_ETAG, GIB, JSON, generated
 from rangeware import RangeMiddleware
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -35,6 +35,9 @@ def whatever_else(path: str, start_response: Callable[..., Any]) -> Iterable[byt
         start_response("200 OK", [("Content-Type", "application/octet-stream"), ("ETag", GENERATOR_ETAG),
                                   ("Content-Length", str(GIB))])
         return generated()
+    if path == "/json":
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(JSON)))])
+        return [JSON]
     start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "0")])
     return [b""]
 

@@ -1,4 +1,4 @@
-// Command client asks a server for ranges, as fast as it answers, and prints what came as one JSON object.
+// Command client asks a server for ranges, or for the whole, as fast as it answers, and prints what came as one JSON object.
 //
 // It runs on one thread: a few keep-alive connections, one write for each request, and bodies that the kernel
 // throws away without copying them out. Lengths are in bytes, times as their names say.
@@ -72,7 +72,7 @@ func parseOptions() options {
 	flag.Float64Var(&given.seconds, "seconds", 1, "no new request after so many seconds")
 	flag.IntVar(&given.least, "least", 1, "requests to send, however slow")
 	flag.IntVar(&given.most, "most", 1<<30, "requests to send, however fast")
-	flag.StringVar(&given.shape, "shape", "random:4096", "random:SIZE, multi:COUNTxSIZE or fixed:RANGEVALUE")
+	flag.StringVar(&given.shape, "shape", "random:4096", "random:SIZE, multi:COUNTxSIZE, fixed:RANGEVALUE or whole (no Range)")
 	flag.StringVar(&given.field, "field", "", "a file with the Range value to send, instead of a shape")
 	flag.Int64Var(&given.fileSize, "size", 1<<30, "complete length of what is asked for")
 	flag.Int64Var(&given.seed, "seed", 1, "of the random positions")

@@ -12,7 +12,7 @@ import (
 
 // shape writes requests: the bytes that all have in common, and ranges that differ.
 type shape struct {
-	head        []byte // up to the first digit of the Range value
+	head        []byte // up to the first digit of the Range value, where there is one
 	fixed       []byte // the rest, if all requests are the same
 	count, size int64
 	fileSize    int64
@@ -23,7 +23,12 @@ type shape struct {
 
 func newShape(given options) (*shape, error) {
 	made := &shape{fileSize: given.fileSize, random: rand.New(rand.NewSource(given.seed))}
-	made.head = []byte("GET " + given.path + " HTTP/1.1\r\nHost: localhost\r\nRange: ")
+	made.head = []byte("GET " + given.path + " HTTP/1.1\r\nHost: localhost")
+	if given.shape == "whole" && given.field == "" {
+		made.fixed = []byte{}
+		return made, nil
+	}
+	made.head = append(made.head, "\r\nRange: "...)
 	if given.field != "" {
 		value, err := os.ReadFile(given.field)
 		made.fixed = bytes.TrimSpace(value)

@@ -1,6 +1,6 @@
 // A file server written by hand with Go's own http.ServeContent.
 //
-// Usage: goserver ADDRESS DIRECTORY; it serves DIRECTORY/1g.bin as /1g and DIRECTORY/8g.bin as /8g.
+// Usage: goserver ADDRESS DIRECTORY; it serves DIRECTORY/1g.bin as /1g, and 1m.bin and 8g.bin likewise.
 package main
 
 import (
@@ -18,8 +18,9 @@ func main() {
 		log.Fatal("usage: goserver ADDRESS DIRECTORY")
 	}
 	directory := os.Args[2]
-	http.HandleFunc("/1g", serve(filepath.Join(directory, "1g.bin")))
-	http.HandleFunc("/8g", serve(filepath.Join(directory, "8g.bin")))
+	for _, name := range []string{"1m", "1g", "8g"} {
+		http.HandleFunc("/"+name, serve(filepath.Join(directory, name+".bin")))
+	}
 	log.Fatal(http.ListenAndServe(os.Args[1], nil))
 }
 
