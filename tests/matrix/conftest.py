@@ -13,6 +13,8 @@ from tests.matrix import report
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints the grid and the notes, also with -q."""
     told = dict(report.notes)
+    if report.asgi_cells:
+        told = {"ASGI servers by frameworks": report.lines(report.asgi_cells, report.impossible), **told}
     if report.cells:
         told = {"servers by frameworks": report.lines(report.cells), **told}
         if file := os.environ.get("RANGEWARE_GRID"):

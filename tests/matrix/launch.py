@@ -1,4 +1,4 @@
-"""Starts WSGI servers, the real ones, on 127.0.0.1, and ends them."""
+"""Starts WSGI and ASGI servers, the real ones, on 127.0.0.1, and ends them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ SERVERS: tuple[str, ...] = (
     "twisted", "a2wsgi", "hypercorn", "rocket3",
 )
 
+ASGI_SERVERS: tuple[str, ...] = (
+    "uvicorn-h11", "uvicorn-httptools", "hypercorn-asyncio", "hypercorn-trio", "daphne", "granian-asgi",
+)
+
 RANGE_LIMIT: dict[str, int] = {
     "gunicorn-sync": 8_181, "gunicorn-gthread": 8_181, "gunicorn-gevent": 8_181, "uwsgi-http": 3_700,
     "uwsgi-http11": 3_700, "waitress": 262_095, "cheroot": 4_000_000, "gevent": 65_527, "bjoern": 81_872,
@@ -44,16 +48,19 @@ granian, a2wsgi and Hypercorn look at what has come so far each time that bytes 
 comes in few pieces: these lengths pass in whatever pieces they come.
 """
 
-_ON_A_PORT = ("mod_wsgi-embedded", "mod_wsgi-daemon", "granian", "rocket3")
+_ON_A_PORT = ("mod_wsgi-embedded", "mod_wsgi-daemon", "granian", "rocket3", "granian-asgi")
 """The servers that take no listening socket from us, and have to be told a free port."""
 
-_MODULES = {"a2wsgi": ("a2wsgi", "uvicorn"), "gunicorn-gevent": ("gunicorn", "gevent")}
+_MODULES = {
+    "a2wsgi": ("a2wsgi", "uvicorn"), "gunicorn-gevent": ("gunicorn", "gevent"), "uvicorn-h11": ("uvicorn", "h11"),
+    "uvicorn-httptools": ("uvicorn", "httptools"), "hypercorn-trio": ("hypercorn", "trio"),
+}
 
 
 class Running:
     """A server at work.
 
-    :param server: its name in ``SERVERS``.
+    :param server: its name in ``SERVERS`` or ``ASGI_SERVERS``.
     :param address: host and port.
     """
 
@@ -122,7 +129,7 @@ def serving(server: str, app: str, directory: Path, env: Mapping[str, str] | Non
 
     It has answered one request for ``/`` when it is handed out.
 
-    :param server: one of ``SERVERS``.
+    :param server: one of ``SERVERS`` or ``ASGI_SERVERS``.
     :param app: ``package.module:attribute``.
     :param directory: where it may write; made anew in there is a directory for its log.
     :param env: added to the environment of its processes.
@@ -219,11 +226,15 @@ def _of_python(server: str, app: str, port: int, descriptor: int | None) -> list
                 "--workers", "1", "--threads", THREADS if variant == "gthread" else "1", "--keep-alive", "60",
                 "--timeout", "120", "--graceful-timeout", "1", "--log-level", "warning", app]
     if product == "granian":
-        return [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-                "--workers", "1", "--blocking-threads", THREADS, "--log-level", "warning", app]
+        threads = [] if variant else ["--blocking-threads", THREADS]
+        return [sys.executable, "-m", "granian", "--interface", variant or "wsgi", "--host", "127.0.0.1", "--port",
+                str(port), "--workers", "1", "--log-level", "warning", *threads, app]
     if product == "hypercorn":
+        worker = ["--worker-class", variant, f"asgi:{app}"] if variant else [f"wsgi:{app}"]
         return [sys.executable, "-m", "hypercorn", "--bind", f"fd://{descriptor}", "--workers", "0", "--keep-alive",
-                "60", f"wsgi:{app}"]
+                "60", *worker]
+    if product == "daphne":
+        return [sys.executable, "-m", "daphne", "--fd", str(descriptor), "--verbosity", "0", app]
     number = port if descriptor is None else descriptor
     return [sys.executable, "-m", "tests.matrix.run_server", server, app, str(number)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 Cells = Mapping[tuple[str, str], Sequence[str]]
 
@@ -11,7 +12,13 @@ notes: dict[str, list[str]] = {}
 """Lines under their titles, in the order in which they came; printed after the tests."""
 
 cells: dict[tuple[str, str], list[str]] = {}
-"""For each server and framework tried, the checks that failed."""
+"""For each WSGI server and framework tried, the checks that failed."""
+
+asgi_cells: dict[tuple[str, str], list[str]] = {}
+"""The same for ASGI."""
+
+impossible: dict[tuple[str, str], str] = {}
+"""The pairs of an ASGI server and a framework that cannot work together, and why: a dash in the grid."""
 
 
 def note(title: str, line: str) -> None:
@@ -19,16 +26,19 @@ def note(title: str, line: str) -> None:
     notes.setdefault(title, []).append(line)
 
 
-def lines(cells: Cells) -> list[str]:
-    """The grid, servers by frameworks, and below it the first line of each failure. What was not tried is a dot."""
-    return [*grid({cell: str(len(failures)) if failures else "ok" for cell, failures in cells.items()}),
-            *_explained(cells)]
+def lines(cells: Cells, impossible: Mapping[tuple[str, str], str] = MappingProxyType({})) -> list[str]:
+    """The grid, servers by frameworks, and below it the first line of each failure, and why a pair is impossible.
+
+    What was not tried is a dot, what is impossible a dash.
+    """
+    results = {cell: str(len(failures)) if failures else "ok" for cell, failures in cells.items()}
+    return [*grid({**results, **dict.fromkeys(impossible, "-")}), *_explained(cells, impossible)]
 
 
-def _explained(cells: Cells) -> list[str]:
-    told = [f"{server}, {framework}: {failure.splitlines()[0]}"
-            for (server, framework), failures in cells.items() for failure in failures]
-    return ["", *told] if told else []
+def _explained(cells: Cells, impossible: Mapping[tuple[str, str], str]) -> list[str]:
+    told = [(cell, failure.splitlines()[0]) for cell, failures in cells.items() for failure in failures]
+    explained = [f"{server}, {framework}: {line}" for (server, framework), line in [*told, *impossible.items()]]
+    return ["", *explained] if explained else []
 
 
 def grid(cells: Mapping[tuple[str, str], str]) -> list[str]:

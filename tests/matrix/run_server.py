@@ -1,4 +1,4 @@
-"""Runs one WSGI server until it is ended: ``python -m tests.matrix.run_server NAME package.module:attribute NUMBER``.
+"""Runs one server until it is ended: ``python -m tests.matrix.run_server NAME package.module:attribute NUMBER``.
 
 The number is the descriptor of a listening socket; for a server that takes none, the port to listen on.
 """
@@ -101,6 +101,14 @@ def a2wsgi(name: str, descriptor: int) -> None:
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
+def uvicorn(name: str, descriptor: int) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(_load(name), http=sys.argv[1].partition("-")[2], loop="asyncio", timeout_keep_alive=60,
+                            access_log=False)
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
 def rocket3(name: str, port: int) -> None:
     from rocket3 import Rocket3
 
@@ -108,9 +116,9 @@ def rocket3(name: str, port: int) -> None:
 
 
 _RUN = {runner.__name__: runner for runner in (
-    waitress, cheroot, gevent, bjoern, wsgiref, werkzeug, eventlet, twisted, a2wsgi, rocket3)}
+    waitress, cheroot, gevent, bjoern, wsgiref, werkzeug, eventlet, twisted, a2wsgi, uvicorn, rocket3)}
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    _RUN[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    _RUN[sys.argv[1].partition("-")[0]](sys.argv[2], int(sys.argv[3]))

@@ -128,7 +128,7 @@ def at_work(directory: Path, files: dict[str, str], command: str) -> Iterator[Ru
 def _here(text: str, directory: Path, port: int) -> str:
     """The text for this directory and port."""
     for written, meant in ((VENV, sys.prefix), (SITE, str(directory)), ("127.0.0.1:8000", f"127.0.0.1:{port}"),
-                           ("*:80>", f"*:{port}>")):
+                           ("*:80>", f"*:{port}>"), ("port 8000", f"port {port}"), ("-p 8000", f"-p {port}")):
         text = text.replace(written, meant)
     return text
 
@@ -172,6 +172,8 @@ def check(running: Running, path: str = "/film.mp4") -> None:
 
 FLASK = RECIPES["flask"].files
 GUNICORN = RECIPES["gunicorn"].command
+FASTAPI = RECIPES["fastapi"].files
+UVICORN = RECIPES["uvicorn"].command
 TESTED: dict[str, tuple[dict[str, str], str]] = {  # recipe: what lies beside its own files; its command, if it has none
     "flask": ({}, GUNICORN),
     "bottle": ({}, GUNICORN),
@@ -183,6 +185,16 @@ TESTED: dict[str, tuple[dict[str, str], str]] = {  # recipe: what lies beside it
     "waitress-serve": (FLASK, ""),
     "mod_wsgi": ({**FLASK, "apache.conf": APACHE}, APACHE_COMMAND),
     "middlewares": ({}, GUNICORN),
+    "fastapi": ({}, UVICORN),
+    "litestar": ({}, UVICORN),
+    "quart": ({}, UVICORN),
+    "django-asgi": (DJANGO, ""),
+    "blacksheep": ({}, UVICORN),
+    "uvicorn": (FASTAPI, ""),
+    "hypercorn": (FASTAPI, ""),
+    "hypercorn-trio": (FASTAPI, ""),
+    "daphne": (FASTAPI, ""),
+    "granian": (FASTAPI, ""),
 }
 UNDER_A_PREFIX: dict[str, tuple[dict[str, str], str]] = {
     "prefix": ({}, GUNICORN),
