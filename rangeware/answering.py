@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import secrets
+import stat
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from io import FileIO
@@ -17,6 +19,8 @@ from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide
 from .reply import Field, Head, Reply, compose, describe, made_validators, whole
 from .servers import SMALL
 from .sources import SeekableSource, Source
+
+Path = str | bytes | os.PathLike[str]
 
 _LOGGER = logging.getLogger("rangeware")
 
@@ -104,18 +108,21 @@ class Answering:
         spool.file.seek(0)
         return open_source(spool.file, None, self.block_size) if spool.whole else None
 
-    def _opened(self, head: Head, path: str, by_server: bool, closing: ExitStack) -> Opened:
+    def _opened(self, head: Head, path: Path, by_server: bool, closing: ExitStack) -> Opened:
         """An answer with the file at this path, as far as it is made before its head is sent.
 
         :param by_server: whether the server can send a whole file by its path.
         :param closing: is to close the file, also where this raises.
-        :raises OSError: if the file cannot be opened.
+        :raises OSError: if the file cannot be opened, or is none that has an end.
         :raises TruncatedSource: if the content is small, and the file ends early.
         """
-        file = closing.enter_context(FileIO(path))
+        file = closing.enter_context(FileIO(path, opener=_open))
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        size = status.st_size
         source = self._source(head, file)
         plan, reply = self._plan(self._completed(head, source), source)
-        size = os.fstat(file.fileno()).st_size
         if reply.segments is None:
             is_whole = source is None or source.shorter or source.complete_length == size
         else:
@@ -148,6 +155,11 @@ class Answering:
                 self._options.on_plan(self._environ, plan)
             except Exception:
                 _LOGGER.exception("on_plan failed")
+
+
+def _open(path: Path, flags: int) -> int:
+    """Opens a file, and does not wait for who writes into a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def of_file(reply: Reply, source: Source | None) -> Reply:

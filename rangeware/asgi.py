@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 App = Callable[[Any, Any, Any], Awaitable[Any]]
-_STRETCH = 20  # bits: so many bytes go by without a pause
 
 
 class AsgiRangeMiddleware:
@@ -101,17 +100,19 @@ class _Exchange(Answering):
         :raises OutOfTurn: if it cannot come there.
         :raises TruncatedSource: if the body is shorter than declared.
         """
-        if self._passes and message.get("more_body"):
+        kind = message.get("type")
+        if self._passes and kind == messages.BODY and message.get("more_body"):
             await self._server.put(message)
             return
         if self._failure is not None:
             raise self._failure
-        kind = message["type"]
         try:
             if kind == messages.START:
                 self._keep(message)
             elif kind in messages.CONTENT:
                 await self._take(message)
+            elif kind is None:
+                raise OutOfTurn("the app sent a message without a type")
             elif kind != messages.TRAILERS or self._server.trails:
                 await self._server.send(message)
         except (OutOfTurn, TruncatedSource) as exc:  # the app might not let it through
@@ -157,10 +158,10 @@ class _Exchange(Answering):
             await self._answer(reply, source, message)
 
     async def _begin_file(self, message: Message) -> None:
-        self._take = self._too_late
+        self._take, path = self._too_late, messages.path_of(message)
         by_server = messages.PATHSEND in (self._environ.get("extensions") or ())
         with ExitStack() as closing:
-            opened = await self._host.in_thread(partial(self._opened, self._head, message["path"], by_server, closing))
+            opened = await self._host.in_thread(partial(self._opened, self._head, path, by_server, closing))
             self._tell(opened.plan)
             if opened.content is None and not opened.hands_on:
                 sent = self._server.send_blocks(opened.reply, blocks.of_file(self._host, opened, self.block_size))
@@ -185,7 +186,7 @@ class _Exchange(Answering):
             self._complete_length = None if source is None else source.complete_length
             self._slicer = Slicer(() if self._is_bodiless(reply) else reply.segments or ())
             self._take = self._slice
-            await self._server.commit(reply)
+            await self._server.commit(reply, trails=reply.status == 200 and not self._is_bodiless(reply))
             await self._slice(message)
 
     async def _hand_on(self, message: Message, added: list[Field]) -> None:
@@ -196,19 +197,21 @@ class _Exchange(Answering):
 
     async def _pass_on(self, message: Message) -> None:
         if not message.get("more_body", False):
-            self._take = self._too_late
+            self._take, self._passes = self._too_late, False
         await self._server.send(message)
 
     async def _slice(self, message: Message) -> None:
         """Sends what is wanted of the message. An app that has given all it declared may say that this was all."""
         slicer, more = self._slicer, message.get("more_body", False)
-        stretch = slicer.pos >> _STRETCH
-        piece = slicer.push(messages.content_of(message, needed=not slicer.done))
+        content = messages.content_of(message, needed=not slicer.done)
+        piece = slicer.push(content)
         is_last = slicer.done and not (more and slicer.pos == self._complete_length)
         if piece or is_last:
             await self._server.send(messages.body(piece, not is_last))
-        if stretch != slicer.pos >> _STRETCH:
-            await self._host.pause()  # nobody waits for what is skipped, nor for a client that is gone
+        if self._server.is_long_since(len(content)):
+            if not slicer.done:
+                await self._server.send(messages.body(b"", more=True))  # some servers tell then that the client is gone
+            await self._host.pause()
         if is_last:
             self._take = self._end if more else self._too_late
             await self._end(message)
@@ -218,6 +221,7 @@ class _Exchange(Answering):
     async def _end(self, message: Message) -> None:
         """After the last byte: the app is not asked for more. While it ends, it may still say that this was all."""
         if message.get("more_body", False):
+            await self._server.end()
             await self._host.stop(self._server.is_heard)
 
     async def _read_ahead(self, spool: Spool, message: Message) -> None:

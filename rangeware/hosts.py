@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
 
+_OURS = "the answer is whole, and its request is over"
 _LOOKS, _LOOK = 100, 0.01
 """How often, and after how many seconds each, it is looked whether an app still listens for the end of its request."""
 
@@ -58,26 +59,39 @@ class AsyncioHost:
         await asyncio.sleep(0)
 
     async def run(self, app: Awaitable[None]) -> None:
+        before = _cancelling(self._task)
+        seen: list[asyncio.CancelledError] = []
         try:
             await app
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as exc:
             if not self._cancels:
                 raise
+            seen.append(exc)
         finally:
             task, self._task = self._task, None
             for future in self._stopped:  # for tasks that the app leaves behind
                 future.cancel()
             if self._cancels:
-                await self._take_back(task)
+                await self._take_back(task, before, seen)
 
-    async def _take_back(self, task: Any) -> None:
-        """Ends our own cancellation, which may still be on its way if the app has ended by itself."""
-        with suppress(asyncio.CancelledError):
-            await asyncio.sleep(0)
-        if sys.version_info >= (3, 11):  # pragma: no branch - 3.10 does not count who cancelled
-            others = [task.uncancel() for _ in range(self._cancels)][-1]
-            if others:
-                raise asyncio.CancelledError
+    async def _take_back(self, task: Any, before: int, seen: list[asyncio.CancelledError]) -> None:
+        """Ends our own cancellation, and no one else's. They may still be on their way, where the app has ended by
+        itself, and anyio's comes again and again."""
+        for _ in range(2):
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError as exc:
+                seen.append(exc)
+        others = [exc for exc in seen if exc.args != (_OURS,)]
+        if sys.version_info >= (3, 11):  # pragma: no branch - 3.10 does not count
+            for _ in range(self._cancels):
+                task.uncancel()
+            if _cancelling(task) <= before:
+                return
+            raise others[-1] if others else asyncio.CancelledError
+        others = [exc for exc in others if not exc.args]  # pragma: no cover - 3.10
+        if others:  # pragma: no cover - 3.10
+            raise others[-1]
 
     async def stop(self, is_heard: Callable[[], bool]) -> None:
         stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -90,7 +104,7 @@ class AsyncioHost:
             stopped.cancel()
         else:
             self._cancels += 1
-            self._task.cancel()
+            self._task.cancel(_OURS)
         await stopped
 
     async def beside(self, listen: Callable[[], Awaitable[None]], work: Awaitable[None]) -> None:
@@ -100,6 +114,11 @@ class AsyncioHost:
         finally:
             listener.cancel()
             await asyncio.wait((listener,))
+
+
+def _cancelling(task: Any) -> int:
+    """How many have asked this task to be cancelled; 0 where that is not counted (Python 3.10)."""
+    return task.cancelling() if hasattr(task, "cancelling") else 0
 
 
 class TrioHost:
@@ -131,7 +150,7 @@ class TrioHost:
             await self._trio.sleep(_LOOK)
         self._scope.cancel()
         await self._over.wait()  # for tasks that do not belong to the app
-        raise OSError("the answer is whole, and its request is over")
+        raise OSError(_OURS)
 
     async def beside(self, listen: Callable[[], Awaitable[None]], work: Awaitable[None]) -> None:
         failures: list[Exception] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from os import PathLike
 from typing import Any
 
 from .errors import OutOfTurn
@@ -86,13 +87,24 @@ def content_of(message: Message, needed: bool = True) -> bytes:
     content: bytes = message.get("body", b"")
     if message["type"] != BODY or not isinstance(content, (bytes, bytearray, memoryview)):
         raise OutOfTurn(f"the app sent {type(content).__name__} in {message['type']} where bytes were to come")
-    return content
+    return content if type(content) is bytes else memoryview(content).tobytes()
+
+
+def path_of(message: Message) -> str | bytes | PathLike[str]:
+    """The path in a message that names one.
+
+    :raises OutOfTurn: if there is none.
+    """
+    path = message.get("path")
+    if not isinstance(path, (str, bytes, PathLike)):
+        raise OutOfTurn(f"the app sent {path!r} for the path of a file")
+    return path
 
 
 def has_content(message: Message, declared: int) -> bool:
     """Whether there are bytes in it or after it; in a file, just as many as are declared."""
     if message["type"] == PATHSEND:
-        return has_length(message["path"], declared)
+        return has_length(path_of(message), declared)
     return bool(message.get("more_body") or message.get("body"))
 
 

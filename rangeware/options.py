@@ -37,8 +37,9 @@ class Options:
     :param validators: whether a file on disk that comes without ETag or Last-Modified is given them.
     :param spool_limit: bytes of an answer of unknown length that are read ahead, for a request with Range, to learn
         its length; 0 reads nothing ahead.
-    :param applies: called with environ for each request; where it returns False the app is left alone altogether.
-    :param on_plan: called with the server's environ and the ``Plan`` of each request that carries Range or a
+    :param applies: called with environ (ASGI: scope) for each request; where it returns False the app is left alone
+        altogether.
+    :param on_plan: called with the server's environ (scope) and the ``Plan`` of each request that carries Range or a
         precondition. What it raises is logged and does not reach the client.
     :raises InvalidOption: naming the option and the value that cannot work.
     """

@@ -6,10 +6,13 @@ from contextlib import suppress
 from math import inf
 
 from .blocks import Pull
-from .messages import Message, Receive, Send, body, encoded
+from .messages import TRAILERS, Message, Receive, Send, body, encoded
 from .reply import Field, Reply
 
+_DISCONNECT = "http.disconnect"
 _GRACE = 10  # looks, see hosts.py
+_STRETCH = 1 << 20  # bytes that go by without a pause
+_MESSAGE = 4096  # bytes that a message counts for, however short it is
 
 
 class ServerSide:
@@ -19,15 +22,17 @@ class ServerSide:
     ``put`` the server's own ``send``, and ``trails`` says whether trailers fit the answer.
     """
 
-    __slots__ = ("_grace", "_listeners", "_receive", "gone", "put", "start", "trails")
+    __slots__ = ("_grace", "_heard", "_listeners", "_receive", "_unpaused", "gone", "put", "start", "trails")
 
     start: Message
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self.put = send
+        self._heard: list[Message] = []
         self._listeners = 0
         self._grace = _GRACE
+        self._unpaused = 0
         self.gone = False
         self.trails = True
 
@@ -37,25 +42,38 @@ class ServerSide:
         self._grace -= self.gone and not self._listeners
         return self._listeners > 0 or self.gone and self._grace >= 0
 
+    def is_long_since(self, length: int) -> bool:
+        """Whether, after so many bytes more, others are to run: nobody waits for what is skipped."""
+        self._unpaused += _MESSAGE + length
+        if self._unpaused < _STRETCH:
+            return False
+        self._unpaused = 0
+        return True
+
     async def receive(self) -> Message:
         """Its next message."""
+        if self._heard:
+            return self._heard.pop(0)
         self._listeners += 1
         try:
             message = await self._receive()
         finally:
             self._listeners -= 1
-        self.gone = self.gone or message["type"] == "http.disconnect"
+        self.gone = self.gone or message["type"] == _DISCONNECT
         return message
 
     async def listen(self) -> None:
         """Waits until the client is gone, unless the app does: some servers let one send on into the void.
 
-        The request's content may come before, and again and again from whoever replays it.
+        What is heard is kept for the app. That is little: who has content to send is not listened to.
         """
-        ends = 0
         with suppress(Exception):
-            while not self.gone and not self._listeners and ends < 2:
-                ends += not (await self.receive()).get("more_body", False)
+            while not self.gone and not self._listeners and len(self._heard) < 2:
+                message = await self._receive()
+                self._heard.append(message)
+                self.gone = message["type"] == _DISCONNECT
+                if message.get("body"):
+                    return
 
     async def send(self, message: Message) -> None:
         """Hands it a message.
@@ -72,13 +90,19 @@ class ServerSide:
         """Begins the app's own answer, with these fields after its own."""
         await self.send({**self.start, "headers": [*self.start["headers"], *encoded(added)]} if added else self.start)
 
-    async def commit(self, reply: Reply) -> None:
-        """Begins an answer of ours. The trailers of the app are about the whole."""
+    async def commit(self, reply: Reply, trails: bool = False) -> None:
+        """Begins an answer of ours, with the trailers of the app or without them: they are about the whole."""
+        self.trails = trails
         start = {**self.start, "status": reply.status, "headers": encoded(reply.fields)}
-        self.trails = reply.status == self.start["status"]
-        if not self.trails:
+        if not trails:
             start.pop("trailers", None)
         await self.send(start)
+
+    async def end(self) -> None:
+        """Ends an answer of ours for an app that will say no more."""
+        if self.trails and self.start.get("trailers"):
+            await self.send({"type": TRAILERS, "headers": [], "more_trailers": False})
+        self.trails = False
 
     async def send_at_once(self, reply: Reply, content: bytes) -> None:
         """An answer of ours, whole."""
