@@ -165,6 +165,7 @@ class _Exchange(Answering):
             self._tell(opened.plan)
             if opened.content is None and not opened.hands_on:
                 sent = self._server.send_blocks(opened.reply, blocks.of_file(self._host, opened, self.block_size))
+                self._server.hush = self._host.hush
                 await self._host.beside(self._server.listen, sent)
                 return
         if opened.content is not None:

@@ -33,7 +33,10 @@ class Host(Protocol):
         second; then it is cancelled."""
 
     async def beside(self, listen: Callable[[], Awaitable[None]], work: Awaitable[None]) -> None:
-        """Does the work, and listens as long as that lasts."""
+        """Does the work, and listens as long as that lasts, or until ``hush``."""
+
+    async def hush(self) -> None:
+        """Ends the listening, if there is any."""
 
 
 class AsyncioHost:
@@ -43,6 +46,7 @@ class AsyncioHost:
         self._task = asyncio.current_task()
         self._stopped: list[asyncio.Future[None]] = []
         self._cancels = 0
+        self._listening: list[asyncio.Future[None]] = []
 
     async def in_thread(self, function: Callable[[], Result]) -> Result:
         future = asyncio.get_running_loop().run_in_executor(None, function)
@@ -89,7 +93,7 @@ class AsyncioHost:
             if _cancelling(task) <= before:
                 return
             raise others[-1] if others else asyncio.CancelledError
-        others = [exc for exc in others if not exc.args]  # pragma: no cover - 3.10
+        others = [exc for exc in others if "cancel scope" not in repr(exc)]  # pragma: no cover - 3.10
         if others:  # pragma: no cover - 3.10
             raise others[-1]
 
@@ -100,18 +104,23 @@ class AsyncioHost:
             if stopped.done() or not is_heard():
                 break
             await asyncio.wait((stopped,), timeout=_LOOK)
-        if self._task is None:
-            stopped.cancel()
-        else:
+        if self._task is not None:
             self._cancels += 1
             self._task.cancel(_OURS)
-        await stopped
+            await asyncio.wait((stopped,), timeout=_LOOKS * _LOOK)
+            if not stopped.done():  # the app waits for whoever sends, and so would we for ever
+                raise OSError(_OURS)
+        raise asyncio.CancelledError
 
     async def beside(self, listen: Callable[[], Awaitable[None]], work: Awaitable[None]) -> None:
-        listener = asyncio.ensure_future(listen())
+        self._listening.append(asyncio.ensure_future(listen()))
         try:
             await work
         finally:
+            await self.hush()
+
+    async def hush(self) -> None:
+        for listener in self._listening:
             listener.cancel()
             await asyncio.wait((listener,))
 
@@ -128,6 +137,8 @@ class TrioHost:
         self._trio = trio
         self._scope = trio.CancelScope()
         self._over = trio.Event()
+        self._listening = trio.CancelScope()
+        self._quiet = trio.Event()
 
     async def in_thread(self, function: Callable[[], Result]) -> Result:
         result: Result = await self._trio.to_thread.run_sync(function)
@@ -149,20 +160,32 @@ class TrioHost:
                 break
             await self._trio.sleep(_LOOK)
         self._scope.cancel()
-        await self._over.wait()  # for tasks that do not belong to the app
+        with self._trio.move_on_after(_LOOKS * _LOOK):  # for tasks that do not belong to the app, or are shielded
+            await self._over.wait()
         raise OSError(_OURS)
 
     async def beside(self, listen: Callable[[], Awaitable[None]], work: Awaitable[None]) -> None:
         failures: list[Exception] = []
         async with self._trio.open_nursery() as nursery:
-            nursery.start_soon(listen)
+            nursery.start_soon(self._listen, listen)
             try:
                 await work
             except Exception as exc:  # a nursery would put it into a group
                 failures.append(exc)
-            nursery.cancel_scope.cancel()
+            self._listening.cancel()
         for failure in failures:
             raise failure
+
+    async def _listen(self, listen: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with self._listening:
+                await listen()
+        finally:
+            self._quiet.set()
+
+    async def hush(self) -> None:
+        self._listening.cancel()
+        await self._quiet.wait()
 
 
 def current() -> Host:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import inf
 
@@ -18,11 +19,12 @@ _MESSAGE = 4096  # bytes that a message counts for, however short it is
 class ServerSide:
     """The server, for one request.
 
-    ``gone`` says whether the client is known to have hung up, ``start`` is the app's head, which is held,
-    ``put`` the server's own ``send``, and ``trails`` says whether trailers fit the answer.
+    ``gone`` says whether the client is known to have hung up, and ``trails`` whether trailers fit the answer. ``start``
+    is the app's head, which is held, and ``put`` the server's own ``send``; ``hush`` ends what ``listen`` does.
     """
 
-    __slots__ = ("_grace", "_heard", "_listeners", "_receive", "_unpaused", "gone", "put", "start", "trails")
+    __slots__ = ("_grace", "_heard", "_listeners", "_receive", "_unpaused", "gone", "hush", "put", "start",
+                 "trails")
 
     start: Message
 
@@ -30,6 +32,7 @@ class ServerSide:
         self._receive = receive
         self.put = send
         self._heard: list[Message] = []
+        self.hush: Callable[[], Awaitable[None]] | None = None
         self._listeners = 0
         self._grace = _GRACE
         self._unpaused = 0
@@ -51,7 +54,9 @@ class ServerSide:
         return True
 
     async def receive(self) -> Message:
-        """Its next message."""
+        """Its next message. Nobody else listens then: some servers tell each of them only once."""
+        if self.hush is not None:
+            await self.hush()
         if self._heard:
             return self._heard.pop(0)
         self._listeners += 1

@@ -1147,6 +1147,52 @@ def test_a_request_with_content_is_left_to_the_app(file):
     assert [message["body"] for message in heard] == [b"x" * 10] * 2
 
 
+@HOSTS
+def test_an_app_that_begins_to_receive_while_a_file_is_sent_hears_all_in_order(file, on_trio):
+    """From a server whose ``receive`` is a queue, which tells everything once."""
+    heard, sent = [], []
+    to_come = [{"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}]
+
+    async def late(receive):
+        while len(sent) < 5:
+            await pause()
+        heard.extend([(await receive())["type"], (await receive())["type"]])
+
+    async def app(scope, receive, send):
+        file_app = naming(str(file), LENGTH)
+        if on_trio:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(late, receive)
+                await file_app(scope, receive, send)
+        else:
+            task = asyncio.ensure_future(late(receive))
+            await file_app(scope, receive, send)
+            await asyncio.wait_for(task, 20)
+    waiting = []
+
+    async def receive():
+        assert not waiting, "two receive at once"
+        waiting.append(1)
+        try:
+            while not to_come or to_come[0]["type"] == "http.disconnect" and len(sent) < 10:
+                await pause()
+        finally:
+            waiting.pop()
+        return to_come.pop(0)
+
+    async def pause():
+        await (trio.lowlevel.checkpoint() if on_trio else asyncio.sleep(0))
+
+    async def send(message):
+        sent.append(message)
+        await pause()
+
+    async def main():
+        await AsgiRangeMiddleware(app, block_size=10)(scope_for(range="bytes=0-899"), receive, send)
+    trio.run(main) if on_trio else asyncio.run(main())
+    assert heard == ["http.request", "http.disconnect"]
+
+
 def test_a_client_that_is_gone_is_noticed_while_bytes_are_skipped(monkeypatch):
     """By servers of ASGI 2.4, whose ``send`` says so."""
     monkeypatch.setattr("rangeware.serverside._STRETCH", 50_000)
@@ -1220,3 +1266,31 @@ def test_an_old_cancellation_is_not_taken_for_a_new_one():
         await AsgiRangeMiddleware(Streaming())(scope_for(range="bytes=0-9"), None, send)
         return "went on"
     assert asyncio.run(main()) == "went on"
+
+
+@HOSTS
+def test_an_app_that_sends_where_no_cancellation_comes_is_told(on_trio, monkeypatch):
+    monkeypatch.setattr("rangeware.hosts._LOOKS", 1)
+    told = []
+
+    async def app(scope, receive, send):
+        with anyio.CancelScope(shield=True), suppress(OSError):
+            await Streaming()(scope, receive, send)
+        told.append("told")
+    assert ask(AsgiRangeMiddleware(app), "bytes=0-9", trio=on_trio).body == CONTENT[:10]
+    assert told == ["told"] if on_trio else not told  # asyncio's own cancellation goes through anyio's shield
+
+
+def test_an_app_that_waits_for_its_producer_ends(monkeypatch):
+    monkeypatch.setattr("rangeware.hosts._LOOKS", 1)
+    app = Streaming()
+
+    async def patient(scope, receive, send):
+        producer = asyncio.ensure_future(app(scope, receive, send))
+        try:
+            await asyncio.shield(producer)
+        finally:
+            await asyncio.wait([producer])
+            assert isinstance(producer.exception(), OSError)
+    assert ask(AsgiRangeMiddleware(patient), "bytes=0-9").body == CONTENT[:10]
+    assert app.ended == ["OSError", "finally"]
