@@ -79,13 +79,12 @@ class AsyncioHost:
                 await self._take_back(task, before, seen)
 
     async def _take_back(self, task: Any, before: int, seen: list[asyncio.CancelledError]) -> None:
-        """Ends our own cancellation, and no one else's. They may still be on their way, where the app has ended by
+        """Ends our own cancellation, and no one else's. Either may still be on its way, where the app has ended by
         itself, and anyio's comes again and again."""
-        for _ in range(2):
-            try:
-                await asyncio.sleep(0)
-            except asyncio.CancelledError as exc:
-                seen.append(exc)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError as exc:
+            seen.append(exc)
         others = [exc for exc in seen if exc.args != (_OURS,)]
         if sys.version_info >= (3, 11):  # pragma: no branch - 3.10 does not count
             for _ in range(self._cancels):
@@ -101,7 +100,7 @@ class AsyncioHost:
         stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped.append(stopped)
         for _ in range(_LOOKS):
-            if stopped.done() or not is_heard():
+            if not is_heard():
                 break
             await asyncio.wait((stopped,), timeout=_LOOK)
         if self._task is not None:
