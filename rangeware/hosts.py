@@ -77,6 +77,7 @@ class AsyncioHost:
                 future.cancel()
             if self._cancels:
                 await self._take_back(task, before, seen)
+            seen.clear()  # or this frame would hold itself, and with it all that the app had open
 
     async def _take_back(self, task: Any, before: int, seen: list[asyncio.CancelledError]) -> None:
         """Ends our own cancellation, and no one else's. Either may still be on its way, where the app has ended by

@@ -307,3 +307,33 @@ def test_a_relative_path_and_one_of_bytes_are_paths_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in ("file", b"file", Path("file")):
         assert ask(AsgiRangeMiddleware(naming(path)), "bytes=1-5").body == CONTENT[1:6]
+
+
+def test_what_an_app_had_open_does_not_wait_for_the_collector():
+    """No frame of ours holds itself after a cancellation, or an async generator would stay open for long."""
+    ended = []
+
+    async def generate():
+        try:
+            for number in range(10):
+                yield CONTENT[100 * number:100 * (number + 1)]
+        finally:
+            ended.append("finally")
+
+    async def app(scope, receive, send):
+        await send(start(LENGTH))
+        async for piece in generate():
+            await send(body(piece, True))
+
+    async def main():
+        await AsgiRangeMiddleware(app)(scope_for(range="bytes=0-9"), Saying(), nowhere)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return list(ended)  # asyncio.run closes what is left
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        assert asyncio.run(main()) == ["finally"]
+    finally:
+        if was_enabled:
+            gc.enable()
