@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 
 from rangeware import AsgiRangeMiddleware
 from rangeware.errors import OutOfTurn
@@ -320,12 +323,8 @@ def test_what_an_app_had_open_does_not_wait_for_the_collector():
         finally:
             ended.append("finally")
 
-    async def app(scope, receive, send):
-        await send(start(LENGTH))
-        async for piece in generate():
-            await send(body(piece, True))
-
     async def main():
+        app = Starlette(routes=[Route("/", lambda request: StreamingResponse(generate(), headers=dict([LENGTH])))])
         await AsgiRangeMiddleware(app)(scope_for(range="bytes=0-9"), Saying(), nowhere)
         for _ in range(5):
             await asyncio.sleep(0)
