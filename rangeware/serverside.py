@@ -119,7 +119,7 @@ class ServerSide:
 
         :raises TruncatedSource: if the blocks end early.
         """
-        await self.commit(reply)
+        await self.commit(reply, trails=reply.status == 200)
         left = inf if reply.segments is None else reply.length
         while left > 0 and not self.gone:
             left = await self._send_block(pull, left)

@@ -8,13 +8,12 @@ import logging
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.responses import StreamingResponse
-from starlette.routing import Route
 
+import rangeware
 from rangeware import AsgiRangeMiddleware
 from rangeware.errors import OutOfTurn
 from rangeware.hosts import AsyncioHost
@@ -62,6 +61,15 @@ def test_no_trailers_are_promised_for_what_is_not_the_whole(method, fields):
     wire = carry(AsgiRangeMiddleware(app), scope_for(method, extensions=["http.response.trailers"], **fields))
     assert "trailers" not in wire.messages[0]
     assert {message["type"] for message in wire.messages[1:]} == {"http.response.body"}
+
+
+@pytest.mark.parametrize("pieces", [[CONTENT], [CONTENT[:500], CONTENT[500:]]])
+def test_trailers_of_the_whole_follow_it_where_a_range_is_ignored(pieces):
+    content = [body(piece, piece is not pieces[-1]) for piece in pieces]
+    app = saying(start(LENGTH, trailers=True), *content, TRAILERS)
+    wire = carry(AsgiRangeMiddleware(app), scope_for(range="lines=0", extensions=["http.response.trailers"]))
+    assert wire.messages[-1] == TRAILERS
+    assert wire.answer().body == CONTENT
 
 
 def test_trailers_that_were_promised_come_also_where_the_app_is_ended():
@@ -312,27 +320,17 @@ def test_a_relative_path_and_one_of_bytes_are_paths_too(tmp_path, monkeypatch):
         assert ask(AsgiRangeMiddleware(naming(path)), "bytes=1-5").body == CONTENT[1:6]
 
 
-def test_what_an_app_had_open_does_not_wait_for_the_collector():
-    """No frame of ours holds itself after a cancellation, or an async generator would stay open for long."""
-    ended = []
-
-    async def generate():
-        try:
-            for number in range(10):
-                yield CONTENT[100 * number:100 * (number + 1)]
-        finally:
-            ended.append("finally")
-
+def test_no_frame_of_ours_holds_itself():
+    """Or what an app had open when it was ended would stay so until the collector comes."""
     async def main():
-        app = Starlette(routes=[Route("/", lambda request: StreamingResponse(generate(), headers=dict([LENGTH])))])
-        await AsgiRangeMiddleware(app)(scope_for(range="bytes=0-9"), Saying(), nowhere)
-        for _ in range(5):
-            await asyncio.sleep(0)
-        return list(ended)  # asyncio.run closes what is left
-    was_enabled = gc.isenabled()
-    gc.disable()
+        await AsgiRangeMiddleware(Streaming())(scope_for(range="bytes=0-9"), Saying(), nowhere)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
     try:
-        assert asyncio.run(main()) == ["finally"]
+        asyncio.run(main())
+        gc.collect()
+        frames = [thing.f_code for thing in gc.garbage if isinstance(thing, FrameType)]
     finally:
-        if was_enabled:
-            gc.enable()
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert [code.co_name for code in frames if Path(code.co_filename).parent == Path(rangeware.__file__).parent] == []
