@@ -97,7 +97,7 @@ def a2wsgi(name: str, descriptor: int) -> None:
     from a2wsgi import WSGIMiddleware
 
     app: Any = WSGIMiddleware(_load(name), workers=THREADS)
-    config = uvicorn.Config(app, timeout_keep_alive=60, access_log=False)
+    config = uvicorn.Config(app, http="h11", timeout_keep_alive=60, access_log=False)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 

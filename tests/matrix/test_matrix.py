@@ -40,7 +40,7 @@ def running(
 def _asked(session: pytest.Session, server: str) -> list[str]:
     """The frameworks that this run tries with this server."""
     pairs = (item.callspec.params for item in session.items if isinstance(item, pytest.Function)
-             and item.originalname == test_cell.__name__)
+             and item.module.__name__ == __name__ and item.originalname == test_cell.__name__)
     return [str(params["framework"]) for params in pairs if params["running"] == server]
 
 
