@@ -56,8 +56,8 @@ KEPT = {
     "hypercorn-trio": Kept(0, 0),  # it sends a message and waits until all of it is taken
     "granian-asgi": Kept(6, 417_792),  # Hyper's buffer and one more, a queue of four, and its copy of what waits
 }
-OVERHEAD = 64 << 10
-"""Bytes for the connection, the tasks and the frames of one request."""
+OVERHEAD = {"hypercorn-trio": 96 << 10, "granian-asgi": 96 << 10}
+"""Bytes for the connection, the tasks and the frames of one request, where they are not 64 KiB."""
 
 
 def bound(server: str, path: str) -> int:
@@ -66,7 +66,7 @@ def bound(server: str, path: str) -> int:
     Buffers that grow and allocators take up to an eighth more than they are asked for.
     """
     messages, length = KEPT[server]
-    return READERS * (((1 + messages) * MESSAGE[path] + length) * 9 // 8 + OVERHEAD)
+    return READERS * (((1 + messages) * MESSAGE[path] + length) * 9 // 8 + OVERHEAD.get(server, 64 << 10))
 
 
 # --- servers, and what they hold -------------------------------------------------------------------------------------
