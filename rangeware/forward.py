@@ -148,8 +148,10 @@ class Spool:
     def read_ahead(self, chunks: Iterator[bytes]) -> None:
         """Keeps what comes, to its end or up to the limit; what is over the limit stays in ``chunks``."""
         try:
-            while self.whole and (chunk := next(chunks, None)) is not None:
+            for chunk in chunks:
                 self.push(chunk)
+                if not self.whole:
+                    break
         except BaseException:
             self.file.close()
             raise

@@ -361,3 +361,11 @@ def test_an_environ_without_the_usual_keys() -> None:
     for environ in ({"REQUEST_METHOD": "GET", "HTTP_RANGE": "bytes=0-9"}, {"REQUEST_METHOD": "GET"}):
         wire = Wire()
         assert CONTENT.startswith(b"".join(RangeMiddleware(answering([CONTENT]))(environ, wire.start_response)))
+
+
+@pytest.mark.parametrize("wrong", [None, "text"])
+def test_what_is_no_bytes_does_not_end_content_that_is_read_ahead(wrong):
+    """It would look whole."""
+    app = RangeMiddleware(answering(lambda: iter([b"some", wrong, b"more"])), spool_limit=100)
+    with pytest.raises(TypeError):
+        get(app, "bytes=0-9", validate=False)
