@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import secrets
-import stat
-from contextlib import ExitStack
 from datetime import datetime, timezone
-from io import FileIO
-from typing import Any, NamedTuple
+from typing import Any
 
 from .forward import Spool
 from .openers import glance, open_source
@@ -20,24 +15,7 @@ from .reply import Field, Head, Reply, compose, describe, made_validators, whole
 from .servers import SMALL
 from .sources import SeekableSource, Source
 
-Path = str | bytes | os.PathLike[str]
-
 _LOGGER = logging.getLogger("rangeware")
-
-
-class Opened(NamedTuple):
-    """An answer with a file that the app named.
-
-    :param hands_on: whether the server is to send the file by itself.
-    :param content: all of it, where it is small; None where it comes in blocks.
-    """
-
-    file: FileIO
-    source: Source | None
-    plan: Plan
-    reply: Reply
-    hands_on: bool
-    content: bytes | None
 
 
 class Answering:
@@ -108,38 +86,6 @@ class Answering:
         spool.file.seek(0)
         return open_source(spool.file, None, self.block_size) if spool.whole else None
 
-    def _opened(self, head: Head, path: Path, by_server: bool, closing: ExitStack) -> Opened:
-        """An answer with the file at this path, as far as it is made before its head is sent.
-
-        :param by_server: whether the server can send a whole file by its path.
-        :param closing: is to close the file, also where this raises.
-        :raises OSError: if the file cannot be opened, or is none that has an end.
-        :raises TruncatedSource: if the content is small, and the file ends early.
-        """
-        file = closing.enter_context(FileIO(path, opener=_open))
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        size = status.st_size
-        source = self._source(head, file)
-        plan, reply = self._plan(self._completed(head, source), source)
-        if reply.segments is None:
-            is_whole = source is None or source.shorter or source.complete_length == size
-        else:
-            is_whole = reply.segments == whole(size)
-        hands_on = by_server and is_whole and not self._is_bodiless(reply)
-        reply = reply if hands_on else of_file(reply, source)
-        content = None if hands_on else self._file_content(reply, source)
-        return Opened(file, source, plan, reply, hands_on, content)
-
-    def _file_content(self, reply: Reply, source: Source | None) -> bytes | None:
-        """All of the content, where it is small."""
-        if self._is_bodiless(reply):
-            return b""
-        if source is None or reply.segments is None:
-            return None
-        return self._at_once(reply, source) if reply.needs_source else reply.literals
-
     def _is_bodiless(self, reply: Reply) -> bool:
         return self._request.method == "HEAD" or reply.status == 304
 
@@ -155,11 +101,6 @@ class Answering:
                 self._options.on_plan(self._environ, plan)
             except Exception:
                 _LOGGER.exception("on_plan failed")
-
-
-def _open(path: Path, flags: int) -> int:
-    """Opens a file, and does not wait for who writes into a pipe."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def of_file(reply: Reply, source: Source | None) -> Reply:

@@ -8,11 +8,11 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from . import blocks, hosts, messages
-from .answering import Answering
 from .errors import OutOfTurn, TruncatedSource
 from .forward import Spool
 from .messages import Message
 from .options import Given, Options
+from .paths import PathAnswering
 from .plain import plain_length
 from .plan import Reason, RequestFields
 from .reply import ACCEPT_RANGES, Field, Head, Reply
@@ -58,7 +58,7 @@ class AsgiRangeMiddleware:
         await exchange.run(self._app, messages.app_scope(scope, request, options.hide_range) if ranged else scope)
 
 
-class _Exchange(Answering):
+class _Exchange(PathAnswering):
     """One request and its answer, as the app sees it. Its head is held until it is known how the answer can be given;
     ``_take`` is what happens to the next message with content."""
 

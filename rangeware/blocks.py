@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 
-from .answering import Opened
 from .fields import Segment
 from .hosts import Host
+from .paths import Opened
 from .slicer import after
 from .sources import SeekableSource, Source
 

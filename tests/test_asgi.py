@@ -806,7 +806,7 @@ def test_bytes_come_right_where_the_system_has_no_such_call(file, monkeypatch):
 def test_files_are_opened_and_fetched_in_a_thread(file, monkeypatch):
     import threading
     threads = []
-    for module, name in (("rangeware.answering", "FileIO"), ("os", "pread")):
+    for module, name in (("rangeware.paths", "FileIO"), ("os", "pread")):
         real = getattr(__import__(module, fromlist=[name]), name)
 
         def noting(*arguments, real=real, **options):
