@@ -582,6 +582,36 @@ def test_a_server_that_refuses_at_every_send_ends_all(situation, file, error, on
 
 
 @HOSTS
+def test_a_client_that_is_gone_in_silence_at_every_send_ends_all(situation, file, on_trio):
+    """As servers before ASGI 2.4 have it: ``send`` does nothing any more, ``receive`` says http.disconnect."""
+    async def pause():
+        await (trio.lowlevel.checkpoint() if on_trio else asyncio.sleep(0))
+
+    async def one(allowed):
+        sent: list[Any] = []
+
+        async def send(message):
+            sent.append(message)
+            await pause()
+
+        async def receive():
+            while len(sent) < allowed:
+                await pause()
+            return {"type": "http.disconnect"}
+        app = situation()
+        await AsgiRangeMiddleware(app, block_size=100)(scope_for(range="bytes=100-800"), receive, send)
+        assert open_files(file) == 0
+        assert b"".join(message.get("body", b"") for message in sent) in CONTENT[100:801]
+        if isinstance(app, Streaming):
+            assert app.ended[-1] == "finally"
+
+    async def main():
+        for allowed in range(1, 12):
+            await one(allowed)
+    trio.run(main) if on_trio else asyncio.run(main())
+
+
+@HOSTS
 def test_a_file_is_not_read_for_a_client_that_is_gone(file, on_trio):
     """uvicorn and Hypercorn let one send on without a word."""
     sent: list[Any] = []
