@@ -1,22 +1,24 @@
 """Resumable, seekable HTTP for any Python web app: ``app = RangeMiddleware(app)``, or ``AsgiRangeMiddleware(app)``."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOption, TruncatedSource
 from .fields import ByteRange
 from .plan import Plan, Reason
-from .wsgi import RangeMiddleware
 
 if TYPE_CHECKING:
     from .asgi import AsgiRangeMiddleware
+    from .wsgi import RangeMiddleware
 
 __all__ = ["AsgiRangeMiddleware", "ByteRange", "InvalidOption", "Plan", "RangeMiddleware", "Reason", "TruncatedSource"]
 
 
-def __getattr__(name: str) -> Any:
-    """What WSGI apps do without, and would have to load asyncio for."""
-    if name != "AsgiRangeMiddleware":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .asgi import AsgiRangeMiddleware
+_ADAPTERS = {"AsgiRangeMiddleware": "asgi", "RangeMiddleware": "wsgi"}
 
-    return AsgiRangeMiddleware
+
+def __getattr__(name: str) -> Any:
+    """An adapter is loaded when it is first named: WSGI apps need not load asyncio, nor the client either of them."""
+    if name not in _ADAPTERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_ADAPTERS[name]}", __name__), name)
