@@ -1,0 +1,96 @@
+"""What the caller of a download may choose, checked once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from ..errors import InvalidOption
+from .digests import parse_sha256
+from .progress import Progress
+
+if TYPE_CHECKING:
+    import urllib3
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 5.6.2
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 5.5
+_OURS = {"range", "if-range", "accept-encoding"}
+
+
+class Given(TypedDict, total=False):
+    """The options by name, for type checkers."""
+
+    directory: str | os.PathLike[str]
+    segments: int
+    sha256: str | None
+    limit_rate: int | None
+    headers: Mapping[str, str]
+    pool: urllib3.PoolManager | None
+    force: bool
+    progress: Callable[[Progress], object] | None
+    allow_unknown_length: bool
+    stall: float
+    tries: int
+    first_delay: float
+    longest_delay: float
+    segment_size: int
+    worthwhile: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a download; ``download`` tells what each means."""
+
+    directory: str | os.PathLike[str] = "."
+    segments: int = 4
+    sha256: str | None = None
+    limit_rate: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pool: urllib3.PoolManager | None = None
+    force: bool = False
+    progress: Callable[[Progress], object] | None = None
+    allow_unknown_length: bool = False
+    stall: float = 15.0
+    tries: int = 6
+    first_delay: float = 0.5
+    longest_delay: float = 30.0
+    segment_size: int = 1 << 20
+    worthwhile: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("segments", "tries", "segment_size", *(["limit_rate"] if self.limit_rate is not None else [])):
+            _check(name, getattr(self, name), 1, int)
+        for name in ("stall", "first_delay", "longest_delay", "worthwhile"):
+            _check(name, getattr(self, name), 0, (int, float))
+        if self.sha256 is not None:
+            object.__setattr__(self, "sha256", parse_sha256(self.sha256))
+        object.__setattr__(self, "headers", dict(self.headers or {}))
+        for name, value in self.headers.items():
+            _check_field(name, value)
+
+
+def _check(name: str, value: Any, least: int, kinds: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < 2**62:
+        raise InvalidOption(f"{name} must be a number from {least} on, not {value!r}")
+
+
+def _check_field(name: Any, value: Any) -> None:
+    """A field that the caller adds to each request; not those that make the request one for a range."""
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name) or name.lower() in _OURS:
+        raise InvalidOption(f"headers must not have a field of the name {name!r}")
+    if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        raise InvalidOption(f"headers must have text of one line for {name}")
+
+
+def options_of(given: Mapping[str, Any]) -> Settings:
+    """The options given by name.
+
+    :raises InvalidOption: where there is no such option, or not with such a value.
+    """
+    unknown = sorted(set(given) - {each.name for each in fields(Settings)})
+    if unknown:
+        raise InvalidOption(f"download has no option {unknown[0]!r}")
+    return Settings(**given)

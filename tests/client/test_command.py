@@ -1,0 +1,646 @@
+"""The command: which arguments become which options and exit codes, and whole runs against a real server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pty
+import random
+import re
+import runpy
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rangeware.client
+from rangeware import InvalidOption
+from rangeware.client import ChangedError, DigestError, DiskError, Download, NetworkError, Progress, command, display
+
+URL = "http://host.example/file"
+DEFAULTS = {
+    "directory": ".",
+    "segments": 4,
+    "sha256": None,
+    "limit_rate": None,
+    "force": False,
+    "allow_unknown_length": False,
+    "headers": {},
+}
+PATIENCE = 60.0  # seconds, before a test gives up
+
+
+class Fake:
+    """Stands for ``download``: notes each call, and does what it is told with each address."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any, dict[str, Any]]] = []
+        self.failures: dict[str, BaseException] = {}
+        self.before: Callable[[Callable[[Progress], None]], None] = lambda progress: None
+
+    def __call__(self, url: str, path: Any = None, **options: Any) -> Download:
+        progress = options.pop("progress")
+        self.calls.append((url, path, options))
+        self.before(progress)
+        if url in self.failures:
+            raise self.failures[url]
+        return Download(Path("file"), url, url, 3, None, None, None, 3, 0, 0, 1.0)
+
+    @property
+    def urls(self) -> list[str]:
+        return [url for url, _, _ in self.calls]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    stand_in = Fake()
+    monkeypatch.setattr(rangeware.client, "download", stand_in, raising=False)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/rangeware"])
+    return stand_in
+
+
+OPTIONS = [  # words                                   -> what differs from the defaults
+    pytest.param([], {}, id="none"),
+    pytest.param(["-d", "there"], {"directory": "there"}, id="folder"),
+    pytest.param(["-n", "8"], {"segments": 8}, id="connections"),
+    pytest.param(["-n1"], {"segments": 1}, id="one connection"),
+    pytest.param(["--sha256", "ab" * 32], {"sha256": "ab" * 32}, id="digest"),
+    pytest.param(["--limit-rate", "1"], {"limit_rate": 1}, id="bytes"),
+    pytest.param(["--limit-rate", "500k"], {"limit_rate": 512_000}, id="k"),
+    pytest.param(["--limit-rate=2M"], {"limit_rate": 2_097_152}, id="M"),
+    pytest.param(["--limit-rate", "1.5m"], {"limit_rate": 1_572_864}, id="fraction"),
+    pytest.param(["--limit-rate", "1G"], {"limit_rate": 1_073_741_824}, id="G"),
+    pytest.param(["--limit-rate", "1T"], {"limit_rate": 1_099_511_627_776}, id="T"),
+    pytest.param(["--force"], {"force": True}, id="force"),
+    pytest.param(["--allow-unknown-length"], {"allow_unknown_length": True}, id="unknown length"),
+    pytest.param(["--header", "X: a: b \t"], {"headers": {"X": "a: b"}}, id="field"),
+    pytest.param(["--header=X:"], {"headers": {"X": ""}}, id="empty field"),
+    pytest.param(
+        ["--header=A: 1", "--header=B: 2", "--header=a: 3", "--header=Cookie: c=1", "--header=cookie:d=2"],
+        {"headers": {"A": "1, 3", "B": "2", "Cookie": "c=1; d=2"}},
+        id="fields given again (RFC 9110 5.3, RFC 6265 4.2.1)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "options"), OPTIONS)
+def test_options(words: list[str], options: dict[str, Any], fake: Fake) -> None:
+    assert command.main(["get", "-q", *words, URL]) == 0
+    assert fake.calls == [(URL, None, {**DEFAULTS, **options})]
+
+
+PATHS = [
+    pytest.param(["-o", "x"], "./x", id="name"),
+    pytest.param(["-o", "a/x", "-d", "b"], "b/a/x", id="name in folder"),
+    pytest.param(["-o", "/a/x", "-d", "b"], "/a/x", id="absolute"),
+]
+
+
+@pytest.mark.parametrize(("words", "path"), PATHS)
+def test_path(words: list[str], path: str, fake: Fake) -> None:
+    assert command.main(["get", "-q", *words, URL]) == 0
+    assert fake.calls[0][1] == path
+
+
+def test_addresses_and_options_may_be_mixed(fake: Fake) -> None:
+    assert command.main(["get", "http://h/1", "-q", "http://h/2", "-n", "2", "--", "http://h/3"]) == 0
+    assert fake.urls == ["http://h/1", "http://h/2", "http://h/3"]
+    assert fake.calls[0][2]["segments"] == 2
+
+
+WRONG = [  # words                                            -> what the line says
+    pytest.param([], "no command", id="nothing"),
+    pytest.param(["fetch", URL], "unknown command 'fetch'", id="unknown command"),
+    pytest.param([URL], f"unknown command '{URL}'", id="address without command"),
+    pytest.param(["--json"], "unrecognized arguments: --json", id="option without command"),
+    pytest.param(["get"], "no URL", id="no address"),
+    pytest.param(["get", "-o", "x", URL, URL], "-o is for one URL, not for 2", id="one name for two"),
+    pytest.param(["get", "--sha256", "a", URL, URL], "--sha256 is for one URL, not for 2", id="one digest for two"),
+    pytest.param(["get", "-o", "-", URL], "-o must name a file", id="standard output"),
+    pytest.param(["get", "-o", "", URL], "-o must name a file", id="empty name"),
+    pytest.param(["get", "-o"], "argument -o: expected one argument", id="option without value"),
+    pytest.param(["get", "--what", URL], "unrecognized arguments: --what", id="unknown option"),
+    pytest.param(["get", "--lim", "5", URL], "unrecognized arguments: --lim", id="shortened option"),
+    pytest.param(["get", "-q", "--json", URL], "not allowed with argument", id="quiet and json"),
+    *(
+        pytest.param(["get", "-q", URL, address], f"not an address of http or https: {address}", id=address)
+        for address in ("ftp://h/x", "h/x", "//h/x", "http:/x", "http://", "https:///x", "http://?x", "http://h/a b")
+    ),
+    pytest.param(["get", "-i", "missing", URL], "-i missing cannot be read: No such file or directory", id="no list"),
+    *(
+        pytest.param(["get", "-n", number, URL], "argument -n: must be a whole number from 1", id=f"number {number!r}")
+        for number in ("0", "-1", "x", "", "1.5", "²", "٣")
+    ),
+    *(
+        pytest.param(["get", "--limit-rate", rate, URL], "must be bytes per second such as 500k", id=f"rate {rate!r}")
+        for rate in ("0", "0.5", "", "k", "-5", "5x", "5kB", "1e5", "inf", "nan", "5 k", "٣k", "9" * 400)
+    ),
+    *(
+        pytest.param(["get", "--header", field, URL], "argument --header: must be 'Name: value' in one line", id=label)
+        for field, label in (
+            ("X", "field without colon"),
+            (": x", "field without name"),
+            ("X : y", "space before the colon"),
+            ("X: y\r\nZ: z", "CR LF"),
+            ("X: y\nZ: z", "LF"),
+            ("X: y\rZ", "CR"),
+            ("X: \0", "NUL"),
+            ("X\n: y", "LF in the name"),
+            ("X: \u20ac", "beyond Latin-1"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "text"), WRONG)
+def test_wrong_use(
+    words: list[str], text: str, fake: Fake, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command.main(words) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("rangeware: ")
+    assert err.endswith("(see: rangeware get --help)\n")
+    assert err.count("\n") == 1
+    assert text in err
+    assert fake.calls == []
+
+
+def test_a_wrong_field_is_not_repeated(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["get", "--header", "Authorization: secret\n", URL]) == 1
+    assert "secret" not in capsys.readouterr().err
+
+
+def test_list(fake: Fake, tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_bytes("\ufeffhttp://h/1\r\n\r\n  # no\n#no\n\thttp://h/2#sha256=ab  \n \nhttp://h/ü".encode())
+    more = tmp_path / "more.txt"
+    more.write_text("http://h/3\n")
+    assert command.main(["get", "-q", "-i", str(listed), "http://h/0", "-i", str(more)]) == 0
+    assert fake.urls == ["http://h/0", "http://h/1", "http://h/2#sha256=ab", "http://h/ü", "http://h/3"]
+
+
+def test_list_that_is_no_text(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = tmp_path / "list.bin"
+    listed.write_bytes(b"http://h/\xff\n")
+    assert command.main(["get", "-i", str(listed)]) == 1
+    assert "it is no text in UTF-8" in capsys.readouterr().err
+
+
+def test_empty_list(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").touch()
+    assert command.main(["get", "-i", str(tmp_path / "empty")]) == 1
+    assert "no URL" in capsys.readouterr().err
+
+
+EXIT_CODES = [
+    pytest.param(InvalidOption("no address"), 1, id="usage"),
+    pytest.param(NetworkError("reset", "5 B in file.part"), 2, id="network"),
+    pytest.param(ChangedError("changed", "5 B in file.part"), 3, id="changed"),
+    pytest.param(DigestError("another digest", "5 B in file.part"), 4, id="digest"),
+    pytest.param(DiskError("disk full", "5 B in file.part"), 5, id="disk"),
+]
+
+
+@pytest.mark.parametrize(("error", "exit_code"), EXIT_CODES)
+def test_exit_codes(error: Exception, exit_code: int, fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.failures[URL] = error
+    assert command.main(["get", URL]) == exit_code
+    kept = ["5 B in file.part"] if exit_code > 1 else []
+    assert capsys.readouterr() == ("", "\n".join([f"rangeware: {error}", *kept, ""]))
+
+
+def test_goes_on_after_an_error_and_ends_with_the_first(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.failures = {"http://h/2": DiskError("taken"), "http://u:secret@h/3": NetworkError("reset")}
+    assert command.main(["get", "-q", "http://h/1", "http://h/2", "http://u:secret@h/3", "http://h/4"]) == 5
+    assert len(fake.calls) == 4
+    assert capsys.readouterr().err.splitlines() == [
+        "rangeware: http://h/2: taken",
+        "rangeware: http://...@h/3: reset",
+    ]
+
+
+def test_interruption_stops_all(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.failures["http://h/2?a&b"] = KeyboardInterrupt()
+    assert command.main(["get", "-q", "http://h/1", "-n", "2", "http://h/2?a&b", "http://h/3"]) == 130
+    assert fake.urls == ["http://h/1", "http://h/2?a&b"]
+    assert capsys.readouterr().err.splitlines() == [
+        "rangeware: http://h/2?a&b: interrupted",
+        "go on with: rangeware get -q -n 2 'http://h/2?a&b' http://h/3",
+    ]
+
+
+def test_interruption_after_an_error(fake: Fake) -> None:
+    fake.failures = {"http://h/1": DiskError("taken"), "http://h/2": KeyboardInterrupt()}
+    assert command.main(["get", "-q", "http://h/1", "http://h/2"]) == 130
+
+
+def interrupted(words: list[str], fake: Fake, capsys: pytest.CaptureFixture[str]) -> str:
+    """The last line of a command line that was interrupted."""
+    fake.before = lambda progress: signal.raise_signal(signal.SIGINT)
+    assert command.main(words) == 130
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("go on with: rangeware get ")
+    return line
+
+
+SECRETS = [  # word                                              -> as it is shown
+    (["--header", "Authorization: Bearer s3cret"], "--header 'Authorization: ...'"),
+    (["--header=authorization:s3cret"], "'--header=authorization: ...'"),
+    (["--header", "COOKIE: a=s3cret"], "--header 'COOKIE: ...'"),
+    (["--header", "Proxy-Authorization: Basic s3cret"], "--header 'Proxy-Authorization: ...'"),
+    (["--header", "Accept: text/plain"], "--header 'Accept: text/plain'"),
+    (["--header", "Referer: http://u:s3cret@h/"], "--header 'Referer: http://...@h/'"),
+    (["http://user:s3cret@h/"], "http://...@h/"),
+    (["https://user:s3cr@et@h/x@y"], "https://...@h/x@y"),
+    (["-o", "it's \x1b[2J"], "-o 'it'\"'\"'s ?[2J'"),
+]
+
+
+@pytest.mark.parametrize(("words", "shown"), SECRETS)
+def test_the_way_on_is_told_without_secrets(
+    words: list[str], shown: str, fake: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = interrupted(["get", *words, *([] if "@h/" in words[0] else [URL])], fake, capsys)
+    assert f" {shown}" in line
+    assert "s3cr" not in line
+
+
+def test_the_way_on_is_the_very_command_line(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["get", "--header", "X: $a 'b' \"c\"", "-d", "two words", "-q", "http://h/?a=1&b=2#c"]
+    assert shlex.split(interrupted(words, fake, capsys))[4:] == words
+
+
+def test_the_way_on_as_a_module(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/lib/rangeware/__main__.py", "get", URL])
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    fake.failures[URL] = KeyboardInterrupt()
+    assert command.main() == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"go on with: python3 -m rangeware get {URL}"
+
+
+KEPT = [  # complete length, is there a partial file -> the line
+    (1 << 20, True, "1.00 KiB of 1.00 MiB are kept in {path}.part"),
+    (None, True, "1.00 KiB are kept in {path}.part"),
+    (1 << 20, False, None),
+]
+
+
+@pytest.mark.parametrize(("complete_length", "is_there", "text"), KEPT)
+def test_what_an_interruption_keeps(
+    complete_length: int | None, is_there: bool, text: str | None, fake: Fake, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "big"
+    if is_there:
+        path.with_name("big.part").touch()
+    fake.before = lambda progress: progress(Progress("began", str(path), 1024, complete_length, 0, 0.0, (), ""))
+    fake.failures[URL] = KeyboardInterrupt()
+    assert command.main(["get", URL]) == 130
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "rangeware: interrupted"
+    assert lines[1:-1] == ([text.format(path=path)] if text else [])
+
+
+def test_sigterm_is_treated_like_an_interruption(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.before = lambda progress: signal.raise_signal(signal.SIGTERM)
+    assert command.main(["get", URL]) == 143
+    assert capsys.readouterr().err.splitlines() == ["rangeware: interrupted", f"go on with: rangeware get {URL}"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_sigterm_that_somebody_has_plans_for(fake: Fake) -> None:
+    seen = []
+    signal.signal(signal.SIGTERM, lambda *_: seen.append(1))
+    try:
+        fake.before = lambda progress: signal.raise_signal(signal.SIGTERM)
+        assert command.main(["get", "-q", URL]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert seen == [1]
+
+
+def test_in_another_thread(fake: Fake) -> None:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(command.main(["get", "-q", URL])))
+    thread.start()
+    thread.join(PATIENCE)
+    assert codes == [0]
+
+
+def test_interruption_while_the_list_is_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "parse", interrupt)
+    assert command.main(["get", "-i", "-"]) == 130
+    assert capsys.readouterr().err == "rangeware: interrupted\n"
+
+
+def test_json_of_an_interruption(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.failures[URL] = KeyboardInterrupt()
+    assert command.main(["get", "--json", URL]) == 130
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"event": "error", "url": URL, "exit_code": 130, "text": "interrupted", "kept": ""}
+    assert err.splitlines() == ["rangeware: interrupted", f"go on with: rangeware get --json {URL}"]
+
+
+def test_the_display_ends_also_with_errors_of_ours(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = []
+    monkeypatch.setattr(display.Lines, "close", lambda self: closed.append(1))
+    fake.failures[URL] = RuntimeError("a fault of ours")
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        command.main(["get", URL])
+    assert closed == [1]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["get", "--help"], ["get", "-h"]])
+def test_help(words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert command.main(words) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("usage: rangeware get ")
+    assert err == ""
+    assert max(map(len, out.splitlines())) < 80
+
+
+@pytest.mark.parametrize(("words", "exit_code"), [(["--help"], 0), (["get"], 1)])
+def test_as_a_module(words: list[str], exit_code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["rangeware", *words])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("rangeware", run_name="__main__")
+    assert caught.value.code == exit_code
+
+
+def test_help_names_each_option_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    command.main(["get", "--help"])
+    words = set(re.findall(r"[^\s,]+", capsys.readouterr().out))
+    assert words >= {"-o", "-d", "-n", "--sha256", "--limit-rate", "--header", "--json", "-q", "-i", "--force"}
+    assert words >= {"--allow-unknown-length", "--version", "0", "1", "2", "3", "4", "5", "130", "143"}
+
+
+@pytest.mark.parametrize("words", [["--version"], ["get", "--version"], ["get", URL, "--version"]])
+def test_version(words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"1.2 of {name}")
+    assert command.main(words) == 0
+    assert capsys.readouterr() == ("rangeware 1.2 of rangeware\n", "")
+
+
+def test_version_of_what_is_not_installed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib.metadata import PackageNotFoundError
+
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert command.main(["--version"]) == 0
+    assert capsys.readouterr().out == "rangeware, not installed\n"
+
+
+def test_without_urllib3(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    fake.failures[URL] = ModuleNotFoundError("No module named 'urllib3'", name="urllib3")
+    assert command.main(["get", URL]) == 1
+    assert capsys.readouterr().err == "rangeware: urllib3 is missing: pip install 'rangeware[cli]'\n"
+
+
+# whole runs: python -m rangeware get, against a server that knows nothing of rangeware
+
+CONTENT = random.Random(6).randbytes(3_000_000)
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One file with ranges and a strong ETag; ``/slow`` sends at most 1 MB/s, ``/gone`` is not there."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/gone":
+            self.send_error(404)
+            return
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        first = int(wanted[1]) if wanted else 0
+        last = min(int(wanted[2] or len(CONTENT)), len(CONTENT) - 1) if wanted else len(CONTENT) - 1
+        self.server.asked.append((first, last))  # type: ignore[attr-defined]
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(last - first + 1))
+        self.send_header("ETag", '"v1"')
+        if wanted:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(CONTENT)}")
+        self.end_headers()
+        for pos in range(first, last + 1, 50_000):
+            time.sleep(0.05 if self.path.startswith("/slow") else 0)
+            self.wfile.write(CONTENT[pos:min(pos + 50_000, last + 1)])
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except ConnectionError:
+            self.close_connection = True
+
+    def finish(self) -> None:
+        with suppress(ConnectionError):
+            super().finish()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[tuple[int, int]] = []
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def run_get(*words: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rangeware", "get", *words],
+        cwd=cwd, env=environment(), capture_output=True, text=True, timeout=PATIENCE, **options,
+    )
+
+
+def environment(**more: str) -> dict[str, str]:
+    root = str(Path(rangeware.__file__).parents[1])
+    clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**clean, "PYTHONPATH": root, "PYTHONUTF8": "1", "PYTHONWARNINGS": "error", **more}
+
+
+def test_whole_run(server: Server, tmp_path: Path) -> None:
+    done = run_get("--sha256", DIGEST, server.url("/big.iso"), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (tmp_path / "big.iso").read_bytes() == CONTENT
+    assert re.fullmatch(
+        r"saved (\./)?big\.iso: 2\.86 MiB in .*, sha256 checked", done.stderr.splitlines()[-1]
+    )
+
+
+def test_whole_run_with_a_list_on_standard_input(server: Server, tmp_path: Path) -> None:
+    listed = f"# two files\n{server.url('/a.bin')}\n\n{server.url('/b.bin')}\n"
+    done = run_get("-q", "-i", "-", "-d", ".", cwd=tmp_path, input=listed)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert [(tmp_path / name).read_bytes() == CONTENT for name in ("a.bin", "b.bin")] == [True, True]
+
+
+def test_whole_run_with_json(server: Server, tmp_path: Path) -> None:
+    done = run_get("--json", "-o", "x.bin", server.url("/slow"), "-n", "1", cwd=tmp_path)
+    objects = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert objects[0]["event"] == "began"
+    assert {"began", "progress", "saved"} <= {each["event"] for each in objects}
+    assert objects[-1]["event"] == "saved"
+    assert objects[-1]["complete_length"] == len(CONTENT)
+    assert (tmp_path / "x.bin").read_bytes() == CONTENT
+
+
+def test_whole_runs_that_fail(server: Server, tmp_path: Path) -> None:
+    gone = run_get(server.url("/gone"), cwd=tmp_path)
+    assert gone.returncode == 2
+    assert "404" in gone.stderr
+    other = run_get("--sha256", "0" * 64, server.url("/x"), cwd=tmp_path)
+    assert other.returncode == 4
+    (tmp_path / "there").touch()
+    taken = run_get(server.url("/there"), cwd=tmp_path)
+    assert taken.returncode == 5
+    wrong = run_get("ftp://127.0.0.1/x", cwd=tmp_path)
+    assert wrong.returncode == 1
+    for done in (gone, other, taken, wrong):
+        assert sum(line.startswith("rangeware: ") for line in done.stderr.splitlines()) == 1
+        assert "Traceback" not in done.stderr
+    assert (tmp_path / "there").read_bytes() == b""
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_and_gone_on_with(number: int, exit_code: int, server: Server, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "rangeware", "get", "-n", "1", server.url("/slow.bin")]
+    with subprocess.Popen(words, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        try:
+            line = ""
+            while not re.search("[2-9][0-9] %", line):
+                line = running.stderr.readline()
+                assert line
+            running.send_signal(number)
+            rest = running.stderr.read()
+            assert running.wait(PATIENCE) == exit_code
+        finally:
+            running.kill()
+    assert "rangeware: interrupted\n" in rest
+    assert " are kept in slow.bin.part\n" in rest
+    assert (tmp_path / "slow.bin.part").exists()
+    assert not (tmp_path / "slow.bin").exists()
+    way_on = rest.splitlines()[-1].removeprefix("go on with: ")
+    assert shlex.split(way_on) == [os.path.basename(sys.executable), *words[1:]]
+    server.asked.clear()
+    assert run_get(*words[4:], cwd=tmp_path).returncode == 0
+    assert (tmp_path / "slow.bin").read_bytes() == CONTENT
+    assert min(first for first, _ in server.asked) > 100_000
+
+
+def test_bar_in_a_real_terminal(server: Server, tmp_path: Path) -> None:
+    name = "a-very-long-name-" * 8 + ".iso"
+    words = [sys.executable, "-m", "rangeware", "get", "-n", "1", server.url(f"/slow-{name}")]
+    reader, terminal = pty.openpty()
+    env = environment(TERM="xterm-256color", COLUMNS="80", LINES="24")
+    with subprocess.Popen(words, cwd=tmp_path, env=env, stdin=terminal, stdout=terminal, stderr=terminal) as running:
+        os.close(terminal)
+        try:
+            drawn = read_terminal(reader)
+            assert running.wait(PATIENCE) == 0
+        finally:
+            running.kill()
+            os.close(reader)
+    assert drawn.count("\x1b[?25l") == drawn.count("\x1b[?25h") == 1
+    rows = [row for row in re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)) if row]
+    bars = [row for row in rows if "━" in row]
+    assert len(bars) > 5
+    assert max(map(len, bars)) <= 80
+    assert all(re.search(r"^slow-a-.*\.\.\..*\.iso ━+.* \d+% +[0-9.]+/2\.86 MiB .*\d seg *$", row) for row in bars)
+    assert rows[-1].startswith("saved ")
+
+
+def read_terminal(reader: int) -> str:
+    """All that is drawn until the program ends."""
+    drawn = b""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if not select.select([reader], [], [], 1.0)[0]:
+            continue
+        try:
+            drawn += os.read(reader, 65536)
+        except OSError:  # EIO: the program has ended
+            break
+    return drawn.decode()
+
+
+def test_a_reader_of_json_that_goes_away(server: Server, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "rangeware", "get", "--json", "-n", "1", server.url("/slow.bin")]
+    with subprocess.Popen(
+        words, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        try:
+            running.stdout.readline()
+            running.stdout.close()
+            assert (running.stderr.read(), running.wait(PATIENCE)) == (b"", 0)
+        finally:
+            running.kill()
+    assert (tmp_path / "slow.bin").read_bytes() == CONTENT
+
+
+LATE = ["urllib3", "rich", "json", "asyncio", "ssl", "http.client", "email.parser", "importlib.metadata"]
+
+
+def test_nothing_heavy_is_loaded_early() -> None:
+    """A wrong command line is answered before the transport is there, and rich comes with the bar only."""
+    script = "import sys; before = set(sys.modules); from rangeware.client.command import main; main(['get'])"
+    script += f"; print(*(name for name in {LATE} if name in set(sys.modules) - before))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    assert done.stdout == "\n"
+
+
+def test_a_run_without_urllib3(tmp_path: Path) -> None:
+    script = "import sys; sys.modules['urllib3'] = None; from rangeware.client.command import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "get", URL], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "rangeware: urllib3 is missing: pip install 'rangeware[cli]'\n"

@@ -1,0 +1,114 @@
+"""What a head says. Expected values are read off RFC 9110."""
+
+from __future__ import annotations
+
+import pytest
+
+from rangeware.client.heads import ContentRange, Head, Identity
+from rangeware.fields import ByteRange, EntityTag
+
+DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
+CONTENT_RANGES = [
+    pytest.param("bytes 42-1233/1234", ContentRange(ByteRange(42, 1233), 1234), id="of 14.4"),
+    pytest.param("bytes 42-1233/*", ContentRange(ByteRange(42, 1233), None), id="unknown length, of 14.4"),
+    pytest.param("bytes */1234", ContentRange(None, 1234), id="unsatisfied, of 14.4"),
+    pytest.param("BYTES 0-0/1", ContentRange(ByteRange(0, 0), 1), id="unit in any case"),
+    pytest.param("bytes 0-1/1", None, id="last-pos at the length is invalid (14.4)"),
+    pytest.param("bytes 5-4/10", None, id="last-pos before first-pos is invalid (14.4)"),
+    pytest.param("bytes 0-4/3", None, id="beyond the length"),
+    pytest.param(f"bytes 0-{'9' * 5000}/{'9' * 5001}", None, id="5,000 digits"),
+    pytest.param("bytes 0-1/2, bytes 0-1/2", None, id="twice"),
+    pytest.param("items 0-1/2", None, id="another unit"),
+    pytest.param("bytes 0-\u0661/2", None, id="digits of another script"),
+    pytest.param("bytes=0-1/2", None, id="the syntax of Range"),
+    pytest.param("", None, id="none"),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), CONTENT_RANGES)
+def test_content_range(value, expected):
+    assert Head(206, {"content-range": value}).content_range == expected
+
+
+@pytest.mark.parametrize(("fields", "expected"), [
+    ({"content-length": "12"}, 12), ({}, None), ({"content-length": "-1"}, None), ({"content-length": "1, 2"}, None),
+    ({"content-length": "12", "transfer-encoding": "chunked"}, None),
+])
+def test_content_length(fields, expected):
+    assert Head(200, fields).content_length == expected
+
+
+@pytest.mark.parametrize(("value", "coding"), [("gzip", "gzip"), ("GZIP", "gzip"), ("identity", ""), ("", "")])
+def test_coding(value, coding):
+    assert Head(200, {"content-encoding": value}).coding == coding
+
+
+@pytest.mark.parametrize(("value", "seconds"), [
+    ("120", 120), ("Sat, 21 Nov 2026 12:00:09 GMT", 9), ("Sat, 21 Nov 2026 11:00:00 GMT", 0), ("soon", 0), ("", 0),
+    ("-5", 0), ("9" * 30, 10**6),
+])
+def test_retry_after(value, seconds):
+    assert Head(503, {"retry-after": value, "date": DATE}).retry_after == seconds
+
+
+def test_retry_after_with_a_date_and_no_date_to_reckon_from():
+    assert Head(503, {"retry-after": DATE}).retry_after == 0
+
+
+@pytest.mark.parametrize(("last_modified", "strong"), [
+    ("Sat, 21 Nov 2026 11:59:59 GMT", True), ("Sat, 21 Nov 2026 12:00:00 GMT", False),
+    ("Sat, 21 Nov 2026 12:00:01 GMT", False), ("yesterday", False),
+])
+def test_a_date_is_strong_where_it_is_a_second_old(last_modified, strong):  # RFC 9110 8.8.2.2
+    identity = Head(200, {"date": DATE, "last-modified": last_modified}).identity()
+    assert (identity.dated, identity.if_range) == (strong, last_modified if strong else None)
+
+
+def test_a_date_is_not_strong_without_date():
+    assert Head(200, {"last-modified": "Sat, 21 Nov 2026 11:59:59 GMT"}).identity().if_range is None
+
+
+def test_the_identity_of_a_whole_and_of_a_part():
+    fields = {"etag": '"a"', "last-modified": DATE, "content-length": "10", "content-type": "Text/HTML; charset=utf-8"}
+    of_all = Identity(EntityTag("a"), DATE, False, 10, "text/html")
+    assert Head(200, fields).identity() == of_all
+    part = {**fields, "content-range": "bytes 5-14/20"}
+    assert Head(206, part).identity() == of_all._replace(complete_length=20)
+    assert Head(206, fields).identity().complete_length is None
+    assert Head(404, fields).identity().complete_length is None
+
+
+STRONG, WEAK, BARE = '"a"', 'W/"a"', "a"
+
+
+@pytest.mark.parametrize(("etag", "if_range"), [(STRONG, STRONG), (WEAK, None), (BARE, None)])
+def test_only_a_strong_tag_stands_in_if_range(etag, if_range):  # RFC 9110 13.1.5
+    assert Head(200, {"etag": etag}).identity().if_range == if_range
+
+
+TAG_A, TAG_B = EntityTag("a"), EntityTag("b")
+
+
+@pytest.mark.parametrize(("known", "found", "differ"), [
+    (Identity(TAG_A), Identity(TAG_A), False),
+    (Identity(TAG_A), Identity(TAG_B), True),
+    (Identity(TAG_A), Identity(EntityTag("a", weak=True)), False),
+    (Identity(TAG_A, "x"), Identity(TAG_A, "y"), False),
+    (Identity(None, "x"), Identity(None, "y"), True),
+    (Identity(TAG_A, "x"), Identity(None, "x"), False),
+    (Identity(TAG_A), Identity(), False),
+    (Identity(complete_length=1), Identity(complete_length=2), True),
+    (Identity(complete_length=1), Identity(), False),
+    (Identity(TAG_A, complete_length=1), Identity(TAG_A, complete_length=2), True),
+])
+def test_what_shows_another_version(known, found, differ):
+    assert bool(known.difference(found)) == differ
+
+
+@pytest.mark.parametrize(("known", "found", "vouched"), [
+    (Identity(TAG_A), Identity(TAG_A), True), (Identity(TAG_A), Identity(), False), (Identity(), Identity(), False),
+    (Identity(None, "x", True), Identity(None, "x", True), True),
+    (Identity(None, "x", True), Identity(None, "x", False), False),
+])
+def test_what_vouches_for_a_version(known, found, vouched):
+    assert known.vouched_by(found) == vouched
