@@ -44,8 +44,8 @@ class Holdings:
 
     @property
     def complete(self) -> bool:
-        """Whether all bytes are there."""
-        return not self.segments and self.complete_length is not None and self.spans.length == self.complete_length
+        """Whether all bytes are there, and of a version that an answer of this run has shown to be that of today."""
+        return self._verified and not self.segments and self.spans.length == self.complete_length
 
     def due_seams(self) -> list[Seam]:
         """What can be compared by now. Each must be given back to ``matched`` or ``mismatched``."""
@@ -70,7 +70,10 @@ class Holdings:
             first_pos = kept[0].next_pos if kept and kept[0].first_pos == 0 else 0
             return None if self.segments else (first_pos, None)
         taken = Spans([*self.spans, *(segment.rest for segment in self.segments if segment.rest.length > 0)])
-        return next(iter(taken.gaps(length)), None)
+        gap: tuple[int, int] | None = next(iter(taken.gaps(length)), None)
+        if gap is None and not self._verified and not self.segments:
+            return (length, length - 1)  # nothing is missing: only the bytes in front of that are asked for
+        return gap
 
     def _retire(self, segment: Segment) -> None:
         segment.alive = False

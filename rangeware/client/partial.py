@@ -86,6 +86,7 @@ class Partial:
             os.rename(self.path, other)
             with contextlib.suppress(FileNotFoundError):
                 os.rename(journal_of(self.path), journal_of(other))
+            _sync_directory(self.path.parent)
             os.close(self._file)
             self._file = _open_locked(self.path)
         self.state = None
@@ -214,6 +215,8 @@ class Partial:
             os.fsync(self._file)
         with disk(final):
             _rename(self.path, final, force=force)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(journal_of(self.path))
             _sync_directory(final.parent)
 
 

@@ -135,6 +135,7 @@ class Planner(Holdings):
     def _all_there(self, segment: Segment) -> bool:
         if self.identity is not None:
             self.identity = self.identity._replace(complete_length=segment.ask.keep_from)
+        self._verified = True
         self._retire(segment)
         return False
 

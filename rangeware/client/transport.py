@@ -173,14 +173,14 @@ def _joined(url: str, location: str) -> str:
 
 def _reason(exc: BaseException) -> str:
     """What has happened, in a few words."""
-    if isinstance(exc, (urllib3.exceptions.TimeoutError, TimeoutError)):
-        return "nothing has come for too long"
     causes = (exc, exc.__cause__, *exc.args)
     if any(isinstance(cause, IncompleteRead) for cause in causes):
         return "the connection was closed before the end"
     told = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
     if told:
         return told[-1].lower()
+    if isinstance(exc, (urllib3.exceptions.TimeoutError, TimeoutError)):
+        return "nothing has come for too long"
     return str(exc.args[-1] if exc.args else exc).rpartition(": ")[2] or type(exc).__name__
 
 

@@ -488,3 +488,25 @@ def test_whatever_breaks_the_file_becomes_whole(seed, length, etag, segments, sl
     assert planner.complete
     assert client.file == content
     assert (planner.complete_length, planner.generation) == (length, 0)
+
+
+@pytest.mark.parametrize(("head", "complete"), [
+    (lambda ask: part(ask), True),
+    (lambda ask: part(ask, etag='"b"'), False),
+    (lambda ask: Head(200, {"etag": '"b"', "content-length": "5"}), False),
+])
+def test_what_is_all_there_is_shown_to_be_of_today(head, complete):
+    planner = Planner(URL, Settings(), State(URL, URL, STRONG, (ByteRange(0, LENGTH - 1),)))
+    assert not planner.complete
+    segment = planner.next(0.0)
+    assert segment.ask.fields["Range"] == f"bytes={LENGTH - OVERLAP}-"
+    planner.answered(segment, head(segment.ask), URL, 0.0, 0.0)
+    planner.ended(segment, 0.0, 0.0)
+    assert (planner.complete, planner.error) == (complete, None)
+
+
+def test_an_empty_file_that_is_all_there():
+    empty = STRONG._replace(complete_length=0)
+    planner = Planner(URL, Settings(), State(URL, URL, empty))
+    planner.answered(planner.next(0.0), Head(416, {"content-range": "bytes */0", "etag": '"a"'}), URL, 0.0, 0.0)
+    assert planner.complete

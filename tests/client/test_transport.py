@@ -1,0 +1,197 @@
+"""Redirects, credentials and proxies: who is asked, and who is told what. Real sockets on loopback."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.server
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+import urllib3
+
+from rangeware.client.errors import NetworkError
+from rangeware.client.settings import Settings, options_of
+from rangeware.client.transport import Broken, Transport, parse_address
+
+CONTENT = b"0123456789"
+
+
+class Host(http.server.ThreadingHTTPServer):
+    """Answers each path with content or a redirect, and keeps the fields that it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self, redirects: dict[str, tuple[int, str | None]]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.redirects = redirects
+        self.seen: list[tuple[str, dict[str, str]]] = []
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.server_address[1]}{path}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Host
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        status, location = self.server.redirects.get(self.path, (200, None))
+        self.send_response(status)
+        if location is not None:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def hosting(**redirects: tuple[int, str | None]) -> Iterator[Host]:
+    with Host({f"/{name}": to for name, to in redirects.items()}) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch, tmp_path):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def fetched(url: str, **options) -> tuple[int, bytes, str]:
+    address = parse_address(url)
+    transport = Transport(address, options_of({"stall": 10, **options}))
+    try:
+        with contextlib.closing(transport.open(address.url, {"Range": "bytes=0-"})) as answer:
+            content = b""
+            while block := answer.read():
+                content += block
+            return answer.head.status, content, answer.address
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_followed_with_the_same_range(status):
+    with hosting(a=(status, "/b?x=1")) as host:
+        assert fetched(host.url("/a")) == (200, CONTENT, host.url("/b?x=1"))
+        assert [fields["range"] for _, fields in host.seen] == ["bytes=0-"] * 2
+
+
+@pytest.mark.parametrize(("location", "why"), [
+    (None, "does not say where"), ("/a", "more than 20"), ("file:///etc/passwd", "not an address"),
+    ("ftp://127.0.0.1/x", "not an address"), ("http://[::1", "no address"), ("http://h:99999/", "not an address"),
+])
+def test_a_redirect_that_leads_nowhere(location, why):
+    with hosting(a=(302, location)) as host, pytest.raises(Broken, match=why) as caught:
+        fetched(host.url("/a"))
+    assert caught.value.hopeless
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+def test_user_and_password_of_the_address_are_for_its_origin_only():
+    with hosting() as other, hosting(a=(302, "/b"), b=(302, other.url("/c"))) as host:
+        fetched(host.url("/a").replace("http://", "http://me:se%40cret@"))
+        assert [fields.get("authorization") for _, fields in host.seen] == [basic("me:se@cret")] * 2
+        assert "authorization" not in other.seen[0][1]
+
+
+def test_fields_of_the_caller_are_for_the_origin_only_but_for_harmless_ones():
+    headers = {"Authorization": "Bearer x", "Cookie": "c", "X-Api-Key": "k", "User-Agent": "me", "Referer": "r"}
+    with hosting() as other, hosting(a=(302, other.url("/c"))) as host:
+        fetched(host.url("/a"), headers=headers)
+        (_, at_home), (_, away) = host.seen[0], other.seen[0]
+    assert {name.lower(): value for name, value in headers.items()}.items() <= at_home.items()
+    assert (away["user-agent"], away["referer"]) == ("me", "r")
+    assert not {"authorization", "cookie", "x-api-key"} & away.keys()
+
+
+def test_netrc_is_by_host(monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine localhost login you password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with hosting() as other, hosting(a=(302, other.url("/c", "localhost"))) as host:
+        fetched(host.url("/a"))
+        assert "authorization" not in host.seen[0][1]
+        assert other.seen[0][1]["authorization"] == basic("you:secret")
+
+
+@pytest.mark.parametrize("text", ["machine localhost login", "\udcff"])
+def test_a_netrc_that_cannot_be_read_is_none(monkeypatch, tmp_path, text):
+    (tmp_path / "netrc").write_bytes(text.encode("utf-8", "surrogateescape"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with hosting() as host:
+        assert fetched(host.url("/a"))[0] == 200
+
+
+def test_a_proxy_of_the_environment(monkeypatch):
+    with hosting() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url("").replace("http://", "http://u:p%40w@"))
+        assert fetched("http://example.invalid/f?x=1")[0] == 200
+        path, fields = proxy.seen[0]
+    assert (path, fields["host"]) == ("http://example.invalid/f?x=1", "example.invalid")
+    assert fields["proxy-authorization"] == basic("u:p@w")
+
+
+def test_a_proxy_without_scheme(monkeypatch):
+    with hosting() as proxy:
+        monkeypatch.setenv("all_proxy", proxy.url("").removeprefix("http://"))
+        assert fetched("http://example.invalid/f")[0] == 200
+
+
+def test_no_proxy_for_this_host(monkeypatch):
+    with hosting() as host:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        assert fetched(host.url("/f"))[0] == 200
+
+
+@pytest.mark.parametrize("proxy", ["gopher://127.0.0.1", "http://[bad", "socks9://127.0.0.1"])
+def test_a_proxy_of_another_kind(monkeypatch, proxy):
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(NetworkError, match="proxy"):
+        Transport(parse_address("http://example.invalid/"), Settings())
+
+
+def test_a_socks_proxy_without_the_package_for_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "urllib3.contrib.socks", None)
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
+    with pytest.raises(NetworkError, match="proxy"):
+        Transport(parse_address("http://example.invalid/"), Settings())
+
+
+def test_a_pool_of_the_callers_stays_open():
+    with urllib3.PoolManager(headers={"X-Mine": "1"}) as pool, hosting() as host:
+        assert fetched(host.url("/f"), pool=pool)[0] == 200
+        assert len(pool.pools) == 1
+
+
+def test_a_refused_connection_says_so_in_a_few_words():
+    with hosting() as host:
+        url = host.url("/f")
+    with pytest.raises(Broken) as caught:
+        fetched(url)
+    assert str(caught.value) == "connection refused"
+    assert not caught.value.hopeless
+
+
+@pytest.mark.parametrize(("url", "parsed"), [
+    ("http://h", ("http://h/", "")), (" http://h/a?b#c ", ("http://h/a?b", "")),
+    ("https://u:p%3Aw@h:8/a", ("https://h:8/a", "u:p:w")),
+])
+def test_address(url, parsed):
+    assert parse_address(url) == parsed
