@@ -55,7 +55,7 @@ def render(state: State, boot_id: str) -> bytes:
         "media_type": identity.media_type,
         "finished": state.finished,
         "seams": [[*seam.part, seam.sha256] for seam in state.seams],
-        "digest": state.digest and [state.digest.algorithm, state.digest.value.hex()],
+        "digest": None if state.digest is None else [state.digest.algorithm, state.digest.value.hex()],
         "boot_id": boot_id,
     }).encode() + b"\n"
 
@@ -95,7 +95,7 @@ def _state(said: dict[str, Any]) -> State:
         None if etag is None else parse_entity_tag(etag), _text(said["last_modified"]), said["dated"] is True,
         None if length is None else _pos(length), _text(said["media_type"]))
     seams = tuple(Seam(_part(first, last), parse_sha256(sha256)) for first, last, sha256 in said["seams"])
-    digest = said["digest"] and digest_of(*said["digest"])
+    digest = None if said["digest"] is None else digest_of(*said["digest"])
     finished = tuple(_part(*each) for each in said["finished"])
     return State(_address(said["url"]), _address(said["address"]), identity, finished, seams, digest)
 

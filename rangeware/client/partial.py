@@ -79,8 +79,8 @@ class Partial:
 
     def set_aside(self) -> Path:
         """Give what is here another name, and begin with an empty file. Returns the other name."""
-        number = 1
-        while os.path.lexists(other := self.path.with_name(f"{self.path.name}.{number}")):
+        name, number = self.path.name.removesuffix(".new"), 1
+        while os.path.lexists(other := self.path.with_name(f"{name}.{number}")):
             number += 1
         with disk(self.path):
             os.rename(self.path, other)

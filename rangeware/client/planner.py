@@ -64,6 +64,8 @@ class Planner(Holdings):
         if part is None and self._divisible:
             part = divide(self.segments, self._settings.segment_size, self._settings.worthwhile, now)
         if part is None:
+            if not self.segments:
+                self._changed("what is there does not fit the file")
             return None
         segment = Segment(self._ask(*part), None if self._plain else part[1], now)
         self.segments = [each for each in self.segments if each.alive]

@@ -129,6 +129,9 @@ class Transport:
             response = self._pool.urlopen(
                 "GET", url, headers={**self._callers_fields(url), **fields}, redirect=False, retries=False,
                 preload_content=False, decode_content=False, timeout=self._timeout)
+        except urllib3.exceptions.ReadTimeoutError as exc:
+            self.close()  # a server that serves one connection at a time may be waiting for one that we keep open
+            raise Broken(_reason(exc)) from exc
         except urllib3.exceptions.SSLError as exc:
             raise Broken(_reason(exc), hopeless="CERTIFICATE_VERIFY_FAILED" in str(exc)) from exc
         except urllib3.exceptions.LocationValueError as exc:
@@ -152,8 +155,13 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections that are kept open, but for those of the caller's own pool."""
-        if self._own:
-            self._pool.clear()
+        if not self._own:
+            return
+        for key in list(self._pool.pools.keys()):
+            pool = self._pool.pools.get(key)
+            if pool is not None:
+                pool.close()
+        self._pool.clear()
 
 
 def _check_head(response: urllib3.BaseHTTPResponse) -> None:

@@ -96,6 +96,8 @@ def _partial(ask: Ask, known: Identity | None, head: Head, enough: bool) -> Ruli
         return Ruling(Verdict.TAKE, part=part)
     found = head.identity()
     difference = known.difference(found)
+    if found.complete_length is not None and found.complete_length < ask.keep_from:
+        return Ruling(Verdict.CHANGED, f"{found.complete_length} bytes only")
     if difference and known.contradicted_by(found):
         return Ruling(Verdict.BAD, difference)
     if difference:  # the server does not mind If-Range (RFC 9110 13.1.5)

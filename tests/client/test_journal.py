@@ -57,6 +57,7 @@ STRANGE = [
     ("finished", [[0, "9"]]), ("finished", [[-1, 9]]), ("finished", [[0, 1000]]), ("finished", None),
     ("seams", [[0, 9]]), ("seams", [[0, 9, "zz"]]), ("seams", [[0, 9, 5]]), ("seams", 5), ("digest", ["md5", "00"]),
     ("digest", ["sha256", "00"]), ("digest", "sha256"), ("digest", ["sha256", 5]), ("digest", {"a": 1}),
+    ("digest", []), ("digest", False),
 ]
 
 

@@ -510,3 +510,12 @@ def test_an_empty_file_that_is_all_there():
     planner = Planner(URL, Settings(), State(URL, URL, empty))
     planner.answered(planner.next(0.0), Head(416, {"content-range": "bytes */0", "etag": '"a"'}), URL, 0.0, 0.0)
     assert planner.complete
+
+
+def test_more_bytes_than_the_file_has_are_begun_again():
+    planner, segment = begun()
+    planner.spans.add(ByteRange(0, LENGTH))
+    planner.ended(segment, 0.0, 0.0)
+    planner.broke(segment, "reset", 0.0, 0.0)
+    assert planner.next(1.0) is None
+    assert planner.next(1.0).ask.fields["Range"] == "bytes=0-"

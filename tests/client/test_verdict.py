@@ -84,6 +84,7 @@ ANSWERS = [  # request, known, head, verdict, why
     pytest.param(RESUME, KNOWN, part(content_type="multipart/byteranges; boundary=x"), Verdict.BAD, id="multipart"),
     pytest.param(RESUME, KNOWN, part(content_range="bytes 400-999/x"), Verdict.BAD, id="a Content-Range that is none"),
     pytest.param(RESUME, KNOWN, part(content_range="bytes */1000"), Verdict.BAD, id="a Content-Range without range"),
+    pytest.param(RESUME, UNMEASURED, part(400, 449, 450), Verdict.CHANGED, id="shorter than what is there"),
     pytest.param(RESUME, KNOWN, whole(), Verdict.ANEW, id="ranges given up"),
     pytest.param(RESUME, KNOWN, whole(etag='"b"', content_length="7"), Verdict.ANEW, id="If-Range: another version"),
     pytest.param(RESUME, KNOWN, whole(content_type="text/html"), Verdict.STRANGE, id="an error page with 200"),
