@@ -21,8 +21,11 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>rangeware 
 <audio controls preload="metadata" src="tones.wav"></audio>
 <p><a href="lines.txt" download>16 MiB of lines</a>, made while they are sent. Pause the download, and go on; or</p>
 <pre>curl -i -r 0-31,320-351 {url}lines.txt
-curl -C - -O --limit-rate 1M {url}lines.txt</pre>
-<p>Stop the last one with Ctrl-C and run it again: it goes on where it stopped.</p></html>"""
+curl -C - -O --limit-rate 1M {url}lines.txt
+rangeware get --limit-rate 1M {url}lines.txt
+rangeware get {url}tones.wav</pre>
+<p>Stop one with Ctrl-C and run it again: it goes on where it stopped. The last two come with
+<code>pip install '.[cli]'</code>.</p></html>"""
 
 
 def write_tones(path: Path) -> None:

@@ -5,6 +5,7 @@ Started by ``python -m demo_flask``. Only :func:`create_site` knows of rangeware
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, abort, current_app, jsonify, redirect, render_template, request
@@ -51,6 +52,7 @@ def create_app(samples: dict[str, Sample], feed: Feed, address: Address) -> Flas
     app.register_error_handler(413, lambda _: (jsonify(error="That is too long to be asked."), 413))
     app.after_request(_add_policy)
     app.jinja_env.filters["in_words"] = in_words
+    app.jinja_env.filters["shell_word"] = shlex.quote  # zsh takes the brackets of an IPv6 address for a pattern
     return app
 
 

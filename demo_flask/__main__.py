@@ -27,8 +27,9 @@ _WELCOME = """
       curl -i -r 100-199 {url}/files/lines.txt
       curl -i -r 0-31,320-351 {url}/files/generated.txt
       curl -C - -O --limit-rate 50M {url}/files/big.bin
+      rangeware get --limit-rate 50M {url}/files/big.bin
 
-  The last one is 1 GiB: stop it with Ctrl-C and run it again, and it goes on where it stopped.
+  The last two fetch 1 GiB: stop one with Ctrl-C and run it again, and it goes on where it stopped.
   Ctrl-C here ends the demo.
 """
 

@@ -1,9 +1,14 @@
 """The demo without a browser: its sample data, its feed, its inspector's checks, its two mounts, its command."""
 
 import contextlib
+import hashlib
+import html
 import io
 import json
 import re
+import shlex
+import subprocess
+import sys
 import threading
 import wave
 import zipfile
@@ -225,8 +230,32 @@ def test_page_lists_each_file_and_needs_nothing_from_elsewhere(client):
     for name in NAMES:
         assert f'data-file="{name}"' in answer.text
         assert f'href="/plain/files/{name}"' in answer.text
-    assert set(re.findall(r"https?://[^/\"]*", answer.text)) == {"http://localhost"}  # the curl lines
+    assert set(re.findall(r"https?://[^/\"]*", answer.text)) == {"http://localhost"}  # the command lines
     assert "style=" not in answer.text
+
+
+def commands(page, program):
+    """The command lines on the page for this program, as the words that a shell makes of them."""
+    lines = (html.unescape(code) for code in re.findall("<code>(.*?)</code>", page))
+    return [shlex.split(line) for line in lines if line.startswith(f"{program} ")]
+
+
+@pytest.mark.parametrize(("host", "prefix"), [
+    pytest.param("127.0.0.1:8000", "", id="address"),
+    pytest.param("films.example", "", id="name"),
+    pytest.param("films.example:8080", "/demo", id="under a prefix"),
+    pytest.param("[::1]:8000", "", id="IPv6"),
+])
+def test_page_has_the_commands_that_download_each_file_from_where_it_was_asked(client, host, prefix):
+    page = client.get("/", headers={"Host": host}, environ_overrides={"SCRIPT_NAME": prefix}).text
+    urls = [f"http://{host}{prefix}/files/{name}" for name in NAMES]
+    assert commands(page, "rangeware") == [["rangeware", "get", url] for url in urls]
+    assert commands(page, "curl") == [["curl", "-C", "-", "-O", url] for url in urls]
+
+
+def test_brackets_are_kept_from_the_shell(client):
+    page = client.get("/", headers={"Host": "[::1]:8000"}).text
+    assert html.unescape(page).count("rangeware get 'http://[::1]:8000/files/") == len(NAMES)
 
 
 def test_plain_mount_sends_to_the_one_page(client):
@@ -380,6 +409,20 @@ def test_command_serves_416(demo):
     assert len(content) == int(answer.headers["Content-Length"])
 
 
+def test_command_on_the_page_downloads_the_file(demo, tmp_path):
+    _, page = ask(demo, "GET", "/")
+    wanted = [words for words in commands(page.decode(), "rangeware") if not words[-1].endswith("/big.bin")]
+    assert len(wanted) == len(NAMES) - 1
+    for _, *words in wanted:
+        done = subprocess.run([sys.executable, "-m", "rangeware", *words, "-d", tmp_path], cwd=ROOT, timeout=60,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    for name in (words[-1].rpartition("/")[2] for words in wanted):
+        _, content = ask(demo, "GET", f"/files/{name}")
+        assert hashlib.sha256((tmp_path / name).read_bytes()).digest() == hashlib.sha256(content).digest()
+    assert len(list(tmp_path.iterdir())) == len(wanted)
+
+
 def test_command_ignores_range_on_head(demo):
     answer, content = ask(demo, "HEAD", "/files/big.bin", {"Range": "bytes=0-1"})
     assert (answer.status, content) == (200, b"")
@@ -427,7 +470,7 @@ def test_command_says_what_to_open_and_ends_on_ctrl_c_also_in_the_midst_of_a_dow
         assert connection.getresponse().read(1000)
         said = stop(own.process)
     assert own.url in said
-    assert said.count("curl ") == 3
+    assert (said.count("curl "), said.count("rangeware get ")) == (3, 1)
     assert not re.search("error|traceback|sigkill", said, re.IGNORECASE)
     assert own.process.returncode == 0
 

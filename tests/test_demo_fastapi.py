@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import email
+import html
 import http.client
 import io
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -106,6 +108,25 @@ def test_page_plays_the_sound_and_tells_what_to_type(demo: Demo) -> None:
     assert re.findall(r'(?:src|href)="([^"]+)"', page) == ["tones.wav", "lines.txt"]
     assert re.findall(r"^(?:<pre>)?curl .*(http\S+?)(?:</pre>)?$", page, re.MULTILINE) == [
         f"http://127.0.0.1:{demo.port}/lines.txt"] * 2
+    assert [words[-1] for words in commands(page)] == [
+        f"http://127.0.0.1:{demo.port}/{name}" for name in ("lines.txt", "tones.wav")]
+
+
+def commands(page: str) -> list[list[str]]:
+    """The lines of ``rangeware get`` on the page, as the words that a shell makes of them."""
+    return [shlex.split(html.unescape(line)) for line in re.findall("^rangeware get [^<\n]+", page, re.MULTILINE)]
+
+
+def test_command_on_the_page_downloads_the_file(demo: Demo, wholes: dict[str, Answer], tmp_path: Path) -> None:
+    found = commands(ask(demo, "/").content.decode())
+    assert len(found) == 2
+    for _, *words in found:
+        unhurried = [word.replace("1M", "1G") for word in words]
+        done = subprocess.run([sys.executable, "-m", "rangeware", *unhurried, "-d", tmp_path], cwd=ROOT, timeout=60,
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert {f"/{file.name}": file.read_bytes() for file in tmp_path.iterdir()} == {
+        path: answer.content for path, answer in wholes.items()}
 
 
 @pytest.mark.parametrize("path", LENGTHS)

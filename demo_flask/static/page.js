@@ -5,6 +5,7 @@ const RETRY_AFTER = 3000;
 const MAX_SEGMENTS = 80; // in one strip; the oldest go
 const MAX_EARLIER = 5; // lines below the last one, where a card has room for them
 const PIECE = 0.06; // of the complete length
+const COPIED_FOR = 2000; // milliseconds
 
 const byId = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en-GB");
@@ -163,6 +164,31 @@ async function takePieces(button) {
 
 document.querySelectorAll("[data-jump]").forEach((button) => button.addEventListener("click", () => jump(button)));
 document.querySelectorAll("[data-take]").forEach((button) => button.addEventListener("click", () => takePieces(button)));
+
+// --- Commands to copy ---------------------------------------------------------------------------------------------
+
+function select(node) {
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  getSelection().removeAllRanges();
+  getSelection().addRange(range);
+}
+
+async function copy(button) {
+  const command = button.closest(".card").querySelector(".command code");
+  let said = "Copied";
+  try {
+    await navigator.clipboard.writeText(command.textContent);
+  } catch { // not allowed, or no clipboard: browsers give it to secure addresses only
+    select(command);
+    said = "Selected";
+  }
+  button.textContent = said;
+  byId("said").textContent = `${said}: ${command.textContent}`;
+  setTimeout(() => { button.textContent = "Copy"; }, COPIED_FOR);
+}
+
+document.querySelectorAll("[data-copy]").forEach((button) => button.addEventListener("click", () => copy(button)));
 
 // --- The inspector ------------------------------------------------------------------------------------------------
 

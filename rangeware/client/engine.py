@@ -152,6 +152,8 @@ class Engine:
         with contextlib.closing(self._transport.open(segment.ask.address, segment.ask.fields)) as answer:
             if self._accept(segment, answer):
                 self._read(segment, answer)
+                if self._stopping.is_set():
+                    return
                 with self._lock:
                     self._planner.ended(segment, time.monotonic(), random.random())
         self._compare_due()

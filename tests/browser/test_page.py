@@ -90,6 +90,24 @@ def test_tiny_range_is_still_seen(browser):
     assert overhang <= 0.5
 
 
+def test_command_is_copied(browser):
+    browser.driver.execute_cdp_cmd("Browser.grantPermissions", {
+        "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": browser.url})
+    browser.click("[data-file='big.bin'] [data-copy]")
+    browser.wait_for("document.querySelector('[data-file=\"big.bin\"] [data-copy]').textContent === 'Copied'")
+    command = f"rangeware get {browser.url}files/big.bin"
+    assert browser.driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == command
+    assert browser.script("return document.getElementById('said').textContent") == f"Copied: {command}"
+    browser.wait_for("document.querySelector('[data-file=\"big.bin\"] [data-copy]').textContent === 'Copy'")
+
+
+def test_command_is_selected_where_there_is_no_clipboard(browser):
+    browser.script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    browser.click("[data-file='lines.txt'] [data-copy]")
+    browser.wait_for("document.querySelector('[data-file=\"lines.txt\"] [data-copy]').textContent === 'Selected'")
+    assert browser.script("return getSelection().toString().trim()") == f"rangeware get {browser.url}files/lines.txt"
+
+
 def test_two_ranges_in_the_inspector(browser):
     note = ask(browser, Range="bytes=0-9,20-29")
     assert note == "206 Partial Content with rangeware, 416 REQUESTED RANGE NOT SATISFIABLE from Flask alone."
