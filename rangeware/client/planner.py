@@ -14,6 +14,7 @@ from .verdict import Ask, Ruling, Verdict, rule
 
 OVERLAP = 65536  # bytes that are fetched again and compared where no validator vouches for the version
 PROBE = 4096  # the same where one does: the server might send another slice than it says
+RESUMED = 16384  # the same at the first request of a new run, since the version may be told apart by a second only
 _MOST_CHANGES = 5  # new versions in one run
 _SOON = 0.05  # seconds
 _PATIENCE = 3  # times the longest silence: connecting, redirects, and a head that comes byte by byte
@@ -84,8 +85,8 @@ class Planner(Holdings):
         if self._plain:
             return Ask(self.address, ranged=False)
         if_range = None if self.identity is None else self.identity.if_range
-        vouched = if_range is not None and self._verified and not self._doubt
-        margin = self._margin(first_pos, PROBE if vouched else OVERLAP)
+        least = PROBE if self._verified else RESUMED
+        margin = self._margin(first_pos, OVERLAP if if_range is None or self._doubt else least)
         to_the_end = last_pos is None or last_pos + 1 == self.complete_length
         return Ask(self.address, first_pos - margin, first_pos, None if to_the_end else last_pos, if_range)
 

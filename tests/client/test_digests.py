@@ -119,7 +119,7 @@ HOSTILE = ("a,", "a;", ";", ",", '"', '\\"', 'a="', "a=:", ":", "=", " ", "1", "
 def read_hostile_fields():
     for piece in HOSTILE:
         for before in ("", 'a="', "a=:", "sha-256=:"):
-            many = before + piece * (300_000 // len(piece))
+            many = before + piece * (100_000 // len(piece))
             assert declared({"repr-digest": many, "digest": many}) is None
 
 

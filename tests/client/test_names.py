@@ -261,14 +261,14 @@ HOSTILE = ('";', "\\", 'filename="', ";", " ", "=", "a=b;", "%", "%41", "'", ". 
 
 def read_hostile_names():
     for piece in HOSTILE:
-        many = piece * (1_000_000 // len(piece))
+        many = piece * (200_000 // len(piece))
         assert_safe(file_name(None, "http://example.com/" + many))
         for before in ("", 'attachment; filename="', "attachment; filename*=UTF-8''"):
             assert_safe(file_name(before + many, ""))
 
 
 def test_whatever_is_sent_is_read_in_linear_time():
-    """Quadratic time would take hours."""
+    """Quadratic time would take far longer than the timeout."""
     code = "from tests.client.test_names import read_hostile_names; read_hostile_names()"
     root = pathlib.Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True, timeout=240)

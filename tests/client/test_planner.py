@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rangeware.client.errors import ChangedError, NetworkError
 from rangeware.client.heads import Head, Identity
 from rangeware.client.journal import Seam, State
-from rangeware.client.planner import OVERLAP, PROBE, Planner
+from rangeware.client.planner import OVERLAP, PROBE, RESUMED, Planner
 from rangeware.client.segments import Segment, divide
 from rangeware.client.settings import Settings
 from rangeware.client.verdict import Ask
@@ -70,7 +70,7 @@ def test_a_break_is_followed_by_a_request_for_the_rest_under_if_range():
 def test_a_resumed_run_compares_more():
     state = State(URL, URL, STRONG, (ByteRange(0, 499_999),))
     ask = Planner(URL, Settings(), state).next(0.0).ask
-    assert (ask.first_pos, ask.keep_from) == (500_000 - OVERLAP, 500_000)
+    assert (ask.first_pos, ask.keep_from) == (500_000 - RESUMED, 500_000)
 
 
 def test_a_resumed_run_has_one_connection_until_the_version_is_sure():
@@ -499,7 +499,7 @@ def test_what_is_all_there_is_shown_to_be_of_today(head, complete):
     planner = Planner(URL, Settings(), State(URL, URL, STRONG, (ByteRange(0, LENGTH - 1),)))
     assert not planner.complete
     segment = planner.next(0.0)
-    assert segment.ask.fields["Range"] == f"bytes={LENGTH - OVERLAP}-"
+    assert segment.ask.fields["Range"] == f"bytes={LENGTH - RESUMED}-"
     planner.answered(segment, head(segment.ask), URL, 0.0, 0.0)
     planner.ended(segment, 0.0, 0.0)
     assert (planner.complete, planner.error) == (complete, None)

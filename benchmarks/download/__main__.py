@@ -1,0 +1,84 @@
+"""Runs the benchmark of downloads: ``python -m benchmarks.download --help``."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks.data import GIB, ROOT
+from benchmarks.download import measure, report
+from benchmarks.download.clients import Failed
+
+RESULTS = Path(__file__).parents[1] / "results" / "download"
+
+
+def main() -> int:
+    """Measures, unless only a report is wanted; writes results and tables, and prints these."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all servers are ended
+    file = arguments.out / "results.json"
+    if not arguments.report_only:
+        try:
+            with measure.bench(arguments.rounds, arguments.disk) as bench:
+                results = {"about": _about(arguments.rounds, arguments.far_rounds), **bench.run(arguments.far_rounds)}
+        except Failed as exc:
+            print(f"nothing is reported: {exc}", file=sys.stderr)
+            return 1
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(results, indent=1) + "\n")
+    text = report.text(json.loads(file.read_text()))
+    (arguments.out / "RESULTS.md").write_text(text)
+    print(text)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.download", description="rangeware get against curl.")
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds at full speed (%(default)s)")
+    parser.add_argument("--far-rounds", type=int, default=3, metavar="N", help="rounds behind the relay (%(default)s)")
+    parser.add_argument("--disk", type=Path, metavar="DIR", help="a directory on the disk (that of the checkout)")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where results go (%(default)s)")
+    parser.add_argument("--report-only", action="store_true", help="tables again, from the results there")
+    return parser.parse_args()
+
+
+def _about(rounds: int, far_rounds: int) -> str:
+    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB)
+    return (f"{model[1].strip() if model else platform.machine()}, {os.cpu_count()} cores, {memory} GiB, "
+            f"Linux {platform.release()}, Python {platform.python_version()}, urllib3 {metadata.version('urllib3')}, "
+            f"curl {_said_by('curl', '--version')}, nginx {_said_by('/usr/sbin/nginx', '-v')}. Commit {_commit()}, "
+            f"{datetime.date.today().isoformat()}; {rounds} interleaved rounds, {far_rounds} far away.")
+
+
+def _said_by(*command: str) -> str:
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    version = re.search(r"\d+\.\d+(\.\d+)?", said.stdout + said.stderr)
+    return version[0] if version else "unknown"
+
+
+def _commit() -> str:
+    """With a plus if the package has changed since; "unknown" outside of a clone."""
+    try:
+        head = _git("rev-parse", "--short", "HEAD")
+        return head + "+" if _git("status", "--porcelain", "--", "rangeware") else head
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""A server that lies, cuts, stalls and changes the file: each download ends with the right file or an honest error.
+
+``python -m tests.client.test_faults`` prints the table.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from rangeware.client import download
+from tests.client.faulty import FAULTS
+from tests.client.faulty.naive import naive_download
+from tests.client.faulty.table import EVERY, ONE_RESUMED, RIGHT, SCENARIOS, Fault
+from tests.client.faulty.trials import HANG, WRONG, Result, Trials, one_trial, trials
+
+_CASES = [pytest.param(fault, scenario, id=f"{fault.name}-{scenario}") for scenario in SCENARIOS for fault in FAULTS]
+
+
+@pytest.fixture(scope="module")
+def running(request: pytest.FixtureRequest) -> Iterator[Trials]:
+    """The trials of all the tests that were chosen, several at a time."""
+    calls = [getattr(item, "callspec", None) for item in request.session.items]
+    wanted = [(call.params["fault"], call.params["scenario"]) for call in calls if call and "scenario" in call.params]
+    with trials(wanted, download) as begun:
+        yield begun
+
+
+@pytest.mark.parametrize(("fault", "scenario"), _CASES)
+def test_ends_right_or_says_so(running: Trials, fault: Fault, scenario: str) -> None:
+    result = running.result(fault, scenario)
+    assert result.complaints == ()
+
+
+def test_each_fault_has_a_name_and_a_scenario_in_which_it_is_met() -> None:
+    assert max(Counter(fault.name for fault in FAULTS).values()) == 1
+    assert all(EVERY - fault.spares or fault.is_alone for fault in FAULTS)  # a server cannot see whom it refuses
+
+
+def test_the_naive_client_is_found_out() -> None:
+    """The loop that everybody copies is silently wrong under these: else the faults would be no faults."""
+    names = ["changed: new ETag, same size", "changed: no validators", "206 with bytes shifted by 1"]
+    names += ["206 in multipart/byteranges", "200 on resume, same ETag", "error page with 200 later, always"]
+    ends = {
+        fault.name: one_trial(fault, ONE_RESUMED, naive_download).outcome.end for fault in FAULTS if fault.name in names
+    }
+    assert ends == dict.fromkeys(names, WRONG)
+
+
+def _cell(result: Result) -> str:
+    outcome = result.outcome
+    mark = "!" if result.complaints else " "
+    return f"{mark}{outcome.end:<13} {outcome.requests:>4} {outcome.sent / 1000:>5.0f}"
+
+
+def main() -> int:
+    """Prints the table; 1 if anything is not as it must be."""
+    width = max(len(fault.name) for fault in FAULTS)
+    print(f"{'fault':<{width}}", *(f"|  {scenario:<13} reqs  kB " for scenario in SCENARIOS))
+    results: list[Result] = []
+    with trials([(fault, scenario) for fault in FAULTS for scenario in SCENARIOS], download) as begun:
+        for fault in FAULTS:
+            row = [begun.result(fault, scenario) for scenario in SCENARIOS]
+            results += row
+            print(f"{fault.name:<{width}}", *(f"| {_cell(result)} " for result in row), flush=True)
+    for result in results:
+        for complaint in result.complaints:
+            print(f"! {result.fault.name} ({result.scenario}): {complaint}")
+    ends = Counter(result.outcome.end for result in results)
+    wrong, hung = ends.pop(WRONG, 0), ends.pop(HANG, 0)
+    bad = sum(1 for result in results if result.complaints)
+    well = sum(1 for result in results if result.well == RIGHT)
+    counts = ", ".join(f"{number} {end}" for end, number in ends.most_common())
+    print(
+        f"{len(FAULTS)} faults, {len(results)} runs: {counts}; {well} of the errors right when the server was well; "
+        f"{bad} not as expected; {hung} hung; {wrong} silently wrong"
+    )
+    return int(bool(bad or hung or wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,334 @@
+"""Power that fails, and processes that are killed, after each step that a download takes on disk.
+
+Each change of the directory of a download is recorded, and each sync. After any of them the machine may stop. What the
+disk has then is the worst that POSIX allows: of a file that was not synced since, old bytes, new ones or zeros, block
+by block, with the old size or the new one; of a directory that was not synced since, any of its states from then on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import pytest
+
+from rangeware.client import NetworkError, download, engine, partial
+from tests.matrix.pacing import Pacing
+
+LENGTH = 300_001
+VERSIONS = {f'"v{number}"': Random(number).randbytes(LENGTH) for number in (1, 2, 3)}
+"""What the server has, by entity tag."""
+BLOCK = 4096
+"""Bytes that a disk writes at once."""
+RATE = 1e6
+RESUMED = 40
+"""States of each scenario that a download goes on from. All of them are looked at."""
+SLOW_SYNC = 0.01
+"""Seconds in which other threads may write while one syncs."""
+OPTIONS: dict[str, Any] = {"first_delay": 0.01, "longest_delay": 0.02}
+SEGMENTED: dict[str, Any] = {"segments": 4, "segment_size": 16 << 10, "worthwhile": 0}
+CALLS = ("open", "pwrite", "pwritev", "write", "writev", "ftruncate", "truncate", "posix_fallocate", "rename",
+         "replace", "link", "unlink", "remove", "fsync", "fdatasync")
+
+Disk = dict[str, bytes]
+"""Files and what is in them."""
+
+
+class Step(NamedTuple):
+    """The directory after a call.
+
+    :param names: the file of each name, by a number.
+    :param contents: of each file, by its number.
+    :param synced: the file that the call has synced; 0 for the directory, None for neither.
+    """
+
+    call: str
+    names: dict[str, int]
+    contents: dict[int, bytes]
+    synced: int | None
+
+
+# --- recording -------------------------------------------------------------------------------------------------------
+
+class Recorder:
+    """Watches what is done to a directory by way of ``os``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.RLock()
+        self._held: dict[int, int] = {}  # so that no number of a file is given to another one
+        self.steps: list[Step] = []
+        self._open, self._number = os.open, os.stat(directory).st_ino
+        self._record("begin", None)
+
+    def close(self) -> None:
+        for descriptor in self._held.values():
+            os.close(descriptor)
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in CALLS:
+            if hasattr(os, name):
+                monkeypatch.setattr(os, name, self._watched(name, getattr(os, name)))
+
+    def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def sync(descriptor: int) -> None:
+            with self._lock:
+                number = os.fstat(descriptor).st_ino
+                self._record(name, 0 if number == self._number else number)
+            time.sleep(SLOW_SYNC)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            with self._lock:
+                result = real(*arguments, **named)
+                self._record(name, None)
+            return result
+
+        return sync if name in ("fsync", "fdatasync") else call
+
+    def _record(self, call: str, synced: int | None) -> None:
+        names = {entry.name: entry.inode() for entry in os.scandir(self._directory)}
+        for name, number in names.items():
+            if number not in self._held:
+                self._held[number] = self._open(self._directory / name, os.O_RDONLY)
+        contents = {number: os.pread(held, 2 * LENGTH, 0) for number, held in self._held.items()}
+        step = Step(call, names, contents, synced)
+        if synced is not None or not self.steps or (names, contents) != self.steps[-1][1:3]:
+            self.steps.append(step)
+
+
+# --- what may be left ------------------------------------------------------------------------------------------------
+
+def after_kill(steps: list[Step]) -> Iterator[Disk]:
+    """The states that a killed process leaves: all that was written is there."""
+    for step in steps:
+        yield {name: step.contents[number] for name, number in step.names.items()}
+
+
+def after_power_loss(steps: list[Step]) -> Iterator[Disk]:
+    """The states that the disk may have when the machine stops, none of them twice in a row."""
+    random = Random(3)
+    on_disk = dict(steps[0].contents)
+    pending = [steps[0].names]
+    for step in steps:
+        if step.synced == 0:
+            pending = [step.names]
+        elif step.synced is not None:
+            on_disk[step.synced] = step.contents[step.synced]
+        elif step.names != pending[-1]:
+            pending.append(step.names)
+        variants = {number: list(_variants(on_disk.get(number, b""), content, random))
+                    for number, content in step.contents.items()}
+        for names in _namings(pending):
+            numbers = sorted(set(names.values()))
+            for chosen in itertools.product(*(variants[number] for number in numbers)):
+                content = dict(zip(numbers, chosen, strict=True))
+                yield {name: content[number] for name, number in names.items()}
+
+
+def _namings(pending: list[dict[str, int]]) -> Iterator[dict[str, int]]:
+    """Each name as it was at any time since the sync of the directory, whatever has become of the others."""
+    names = sorted({name for each in pending for name in each})
+    for chosen in itertools.product(*({each.get(name) for each in pending} for name in names)):
+        yield {name: number for name, number in zip(names, chosen, strict=True) if number is not None}
+
+
+def _variants(before: bytes, after: bytes, random: Random) -> Iterator[bytes]:
+    """What may be found of a file that was ``before`` when it was synced, and ``after`` when the machine stopped."""
+    yield before
+    if before == after:
+        return
+    yield after
+    yield _by_block(after, before, _zeros)
+    yield _by_block(after, before, lambda new, old: random.choice([new, _zeros(new, old), old.ljust(len(new), b"\0")]))
+    if len(before) > len(after):
+        yield after + before[len(after):]
+    else:
+        yield before.ljust(len(after), b"\0")
+
+
+def _by_block(after: bytes, before: bytes, choose: Callable[[bytes, bytes], bytes]) -> bytes:
+    blocks = ((after[pos:pos + BLOCK], before[pos:pos + BLOCK]) for pos in range(0, len(after), BLOCK))
+    return b"".join(new if new == old else choose(new, old)[:len(new)] for new, old in blocks)
+
+
+def _zeros(new: bytes, old: bytes) -> bytes:
+    """Zeros where something was written; a block keeps those of its bytes that were synced."""
+    return bytes(byte if byte == was else 0 for byte, was in itertools.zip_longest(new, old[:len(new)]))
+
+
+# --- what must hold --------------------------------------------------------------------------------------------------
+
+def check_journals(disk: Disk, *, same_boot: bool) -> int:
+    """That what the journals say is there is there; how many bytes that is."""
+    found = 0
+    for name in disk:
+        if f"{name}.json" not in disk:
+            continue
+        for (first_pos, last_pos), right in _vouched(disk[f"{name}.json"], same_boot=same_boot):
+            kept = disk[name][first_pos:last_pos + 1]
+            if len(kept) <= last_pos - first_pos:
+                break  # a file that is too short is not gone on with
+            assert kept == right[first_pos:last_pos + 1], f"{first_pos} to {last_pos} are not in {name}"
+            found += len(kept)
+    return found
+
+
+def _vouched(text: bytes, *, same_boot: bool) -> Iterator[tuple[list[int], bytes]]:
+    """The pieces that a journal says are there, both positions inclusive, and the version they are of."""
+    first_line, newline, rest = text.partition(b"\n")
+    try:
+        said = json.loads(first_line)
+    except ValueError:
+        return
+    if newline:
+        since = [json.loads(line) for line in rest.split(b"\n")[:-1]] if same_boot else []
+        for piece in [*said["finished"], *since]:
+            if len(piece) == 2:  # others are of bytes that are still to be compared
+                yield piece, VERSIONS[said["etag"]]
+
+
+def check_final(disk: Disk, *allowed: bytes) -> None:
+    """Under its final name there is nothing but a whole file."""
+    assert disk.get("file") in (None, *allowed), "a wrong file under the final name"
+
+
+def boot(monkeypatch: pytest.MonkeyPatch, directory: Path, number: int) -> None:
+    """Has the machine been started so many times."""
+    path = directory / f"boot-{number}"
+    path.write_text(f"00000000-0000-4000-8000-00000000000{number}\n")
+    monkeypatch.setattr(partial, "_BOOT_ID", path)
+
+
+def go_on(disks: Iterable[Disk], url: str, directory: Path, right: bytes, **options: Any) -> int:
+    """Goes on from some of these states; how many bytes were kept from them in all."""
+    different = list({tuple(sorted(disk.items())): disk for disk in disks}.values())
+    kept = 0
+    for number, disk in enumerate(different[::max(1, len(different) // RESUMED)]):
+        there = directory / str(number)
+        there.mkdir(parents=True)
+        for name, content in disk.items():
+            (there / name).write_bytes(content)
+        if (there / "file").exists() and not options.get("force"):
+            assert disk["file"] == right
+            continue
+        got = download(url, there / "file", **OPTIONS, **options)
+        assert (there / "file").read_bytes() == right
+        kept += got.kept
+    return kept
+
+
+# --- scenarios -------------------------------------------------------------------------------------------------------
+
+class Scenario(NamedTuple):
+    """What is recorded.
+
+    :param options: of the downloads.
+    :param cut: bytes after which the runs before them were cut off, each with a version of its own.
+    :param versions: what the server has when the downloads are recorded, one after the other.
+    :param elsewhere: whether the runs before were of another address.
+    :param replaced: whether there is a file of that name already.
+    """
+
+    options: dict[str, Any]
+    cut: tuple[int, ...] = ()
+    versions: tuple[int, ...] = (1,)
+    elsewhere: bool = False
+    replaced: bool = False
+
+
+SCENARIOS = {
+    "one stream": Scenario({"segments": 1}),
+    "segments": Scenario(SEGMENTED),
+    "gone on with": Scenario({"segments": 1}, cut=(150_000,)),
+    "gone on with in segments": Scenario(SEGMENTED, cut=(150_000,)),
+    "changed": Scenario({"segments": 1}, cut=(150_000,), versions=(2,)),
+    "changed, in segments": Scenario(SEGMENTED, cut=(150_000,), versions=(2,)),
+    "changed twice": Scenario({"segments": 1}, cut=(150_000, 200_000), versions=(3,)),
+    "changed, and changed back": Scenario({"segments": 1}, cut=(150_000, 200_000)),
+    "of another address": Scenario({"segments": 1}, cut=(150_000,), versions=(2,), elsewhere=True),
+    "in place of another": Scenario({"segments": 1, "force": True}, replaced=True),
+    "one after the other": Scenario({"segments": 1, "force": True}, versions=(1, 2)),
+}
+BEFORE = b"what stood there before"
+
+
+@pytest.fixture(params=SCENARIOS)
+def scenario(request: pytest.FixtureRequest) -> Scenario:
+    return SCENARIOS[request.param]
+
+
+class Recorded(NamedTuple):
+    """A recorded download, the server, and what must come of it."""
+
+    steps: list[Step]
+    server: Pacing
+    url: str
+    right: bytes
+    finals: list[bytes]
+
+
+@pytest.fixture
+def recorded(scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    directory = tmp_path / "recorded"
+    directory.mkdir()
+    boot(monkeypatch, tmp_path, 1)
+    monkeypatch.setattr(engine, "_SAVE", 0.0)
+    monkeypatch.setattr(engine, "TICK", 0.005)
+    if scenario.replaced:
+        (directory / "file").write_bytes(BEFORE)
+    with Pacing(b"", rate=RATE).serving() as server:
+        url = f"{server.url}/file"
+        for number, length in enumerate(scenario.cut, 1):
+            _become(server, number)
+            server.cut_at = server.sent + length
+            with pytest.raises(NetworkError):
+                download(url + "-elsewhere" * scenario.elsewhere, directory / "file", tries=1, segments=1, **OPTIONS)
+        server.cut_at = None
+        recorder = Recorder(directory)
+        try:
+            with monkeypatch.context() as watched:
+                recorder.watch(watched)
+                for number in scenario.versions:
+                    _become(server, number)
+                    download(url, directory / "file", **OPTIONS, **scenario.options)
+        finally:
+            recorder.close()
+        server.rate = None
+        monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # of the runs that go on, nothing is to be recorded
+        finals = [VERSIONS[f'"v{number}"'] for number in scenario.versions] + [BEFORE] * scenario.replaced
+        yield Recorded(recorder.steps, server, url, server.content, finals)
+
+
+def _become(server: Pacing, number: int) -> None:
+    server.etag = f'"v{number}"'
+    server.content = VERSIONS[server.etag]
+
+
+def test_a_kill_at_any_step(recorded: Recorded, scenario: Scenario, tmp_path: Path) -> None:
+    disks = list(after_kill(recorded.steps))
+    assert len(disks) > 15, "nothing was recorded"
+    for disk in disks:
+        check_final(disk, *recorded.finals)
+        check_journals(disk, same_boot=True)
+    kept = go_on(disks, recorded.url, tmp_path / "on", recorded.right, **scenario.options)
+    assert kept > 10 * LENGTH // 4
+
+
+def test_power_lost_at_any_step(recorded: Recorded, scenario: Scenario, tmp_path: Path,
+                                monkeypatch: pytest.MonkeyPatch) -> None:
+    disks = list(after_power_loss(recorded.steps))
+    vouched = 0
+    for disk in disks:
+        check_final(disk, *recorded.finals)
+        vouched += check_journals(disk, same_boot=False)
+    assert vouched > len(disks) * LENGTH // 10, "the journals vouch for next to nothing: this test shows nothing"
+    boot(monkeypatch, tmp_path, 2)
+    kept = go_on(disks, recorded.url, tmp_path / "on", recorded.right, **scenario.options)
+    assert kept > 5 * LENGTH // 4
