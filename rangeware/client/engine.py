@@ -38,7 +38,9 @@ class Engine:
         self._transport = transport
         self._target = target
         self._limiter = limiter
-        self._lock = threading.Condition()
+        mutex = threading.RLock()
+        self._lock = threading.Condition(mutex)
+        self._written = threading.Condition(mutex)
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         self._under_way: set[Segment] = set()  # whose connections may be open
@@ -62,10 +64,10 @@ class Engine:
         finally:
             self._wind_up()
 
-    def stop(self) -> None:
-        """Have ``run`` raise ``Stopped``; from another thread."""
+    def stop(self, failure: BaseException | None = None) -> None:
+        """Have ``run`` raise this, or ``Stopped``; from another thread."""
         with self._lock:
-            self._failure = self._failure or Stopped("stopped")
+            self._failure = self._failure or failure or Stopped("stopped")
             self._lock.notify_all()
 
     def _over(self) -> bool:
@@ -122,11 +124,12 @@ class Engine:
         """No thread writes after this."""
         self._stopping.set()
         with self._lock:
+            self._planner.leave()
             answers = list(self._answers.values())
         for answer in answers:
             answer.stop()
         with self._lock:
-            self._lock.wait_for(lambda: self._writing == 0)
+            self._written.wait_for(lambda: self._writing == 0)
 
     # the threads of the connections
 
@@ -134,8 +137,8 @@ class Engine:
         try:
             self._ask(segment)
         except Broken as exc:
-            if not self._stopping.is_set():
-                self._break(segment, exc)
+            with self._lock:
+                self._planner.broke(segment, str(exc), time.monotonic(), random.random(), hopeless=exc.hopeless)
         except BaseException as exc:  # goes on in the thread that waits for all
             self._failure = self._failure or exc
         finally:
@@ -144,32 +147,30 @@ class Engine:
                 self._under_way.discard(segment)
                 self._lock.notify_all()
 
-    def _break(self, segment: Segment, exc: Broken) -> None:
-        with self._lock:
-            self._planner.broke(segment, str(exc), time.monotonic(), random.random(), hopeless=exc.hopeless)
-
     def _ask(self, segment: Segment) -> None:
         with contextlib.closing(self._transport.open(segment.ask.address, segment.ask.fields)) as answer:
             if self._accept(segment, answer):
                 self._read(segment, answer)
-                if self._stopping.is_set():
-                    return
                 with self._lock:
                     self._planner.ended(segment, time.monotonic(), random.random())
         self._compare_due()
 
     def _accept(self, segment: Segment, answer: Answer) -> bool:
         with self._lock:
-            if self._stopping.is_set() or not self._planner.answered(
+            if not self._planner.answered(
                     segment, answer.head, answer.address, time.monotonic(), random.random()):
                 return False
             self._answers[segment] = answer
-            self._target.open(answer.head)
+            if not self._target.ready:  # what is still being written must not come into a file that is begun again
+                self._written.wait_for(lambda: self._writing == 0)
+            if segment.alive:
+                self._target.open(answer.head)
             return segment.alive
 
     def _read(self, segment: Segment, answer: Answer) -> None:
         block = self._margin(segment, answer)
         while not block or self._store(segment, block):
+            segment.heard = time.monotonic()
             if not segment.ends_early:
                 return self._read_end(segment, answer)
             block = answer.read()
@@ -187,10 +188,12 @@ class Engine:
         """Read the bytes in front of the segment, and compare them. Returns what has come with them."""
         length, margin = segment.margin.length, bytearray()
         while len(margin) < length:
+            segment.heard = time.monotonic()
             block = answer.read()
             if not block:
                 raise Broken("the connection was closed before the end")
-            self._target.count(min(len(block), length - len(margin)))
+            with self._lock:
+                self._target.count(min(len(block), length - len(margin)))
             margin += block
         if length:
             self._witness(segment, Seam(segment.margin, hashlib.sha256(margin[:length]).hexdigest()))
@@ -209,8 +212,8 @@ class Engine:
         """Write what is wanted of it. False if that is not all of it."""
         with self._lock:
             first_pos = segment.pos
-            length = 0 if self._stopping.is_set() else self._planner.claim(segment, len(block))
-            partial = self._target.partial
+            length = self._planner.claim(segment, len(block))
+            spans, partial = self._planner.spans, self._target.partial
             self._writing += 1
         part = None
         try:
@@ -219,12 +222,11 @@ class Engine:
         finally:
             with self._lock:
                 self._writing -= 1
+                self._written.notify_all()
                 if part is not None:
-                    self._planner.wrote(segment, part)
+                    spans.add(part)
                 self._target.count(len(block))
                 delay = self._limiter.delay(len(block), time.monotonic())
-                if self._stopping.is_set():
-                    self._lock.notify_all()
         if delay:
             self._stopping.wait(delay)
         return length == len(block)

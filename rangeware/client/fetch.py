@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidOption
 from .digests import Digest, of_fragment
-from .engine import Engine
+from .engine import Engine, Stopped
 from .errors import DiskError, DownloadError
 from .meter import Limiter
 from .planner import Planner
@@ -59,20 +59,26 @@ def download(url: str, path: str | os.PathLike[str] | None = None, **options: Un
 async def adownload(url: str, path: str | os.PathLike[str] | None = None, **options: Unpack[Given]) -> Download:
     """The same for asyncio, in a thread. Cancelled, it stops, and what has come is kept.
 
-    ``progress`` is called in the event loop.
+    ``progress`` is called in the event loop. What it raises ends the download.
     """
     import asyncio  # which the command does without
+    from concurrent.futures import ThreadPoolExecutor
 
     loop = asyncio.get_running_loop()
     settings = options_of(options)
     tell = settings.progress
-    if tell is not None:
-        def hand_over(progress: Progress) -> None:
-            loop.call_soon_threadsafe(tell, progress)
 
-        settings = replace(settings, progress=hand_over)
-    run = _Run(url, path, settings)
-    under_way = loop.run_in_executor(None, run.result)
+    def tell_in_loop(progress: Progress) -> None:
+        try:
+            if tell is not None:
+                tell(progress)
+        except BaseException as exc:
+            run.stop(exc)
+
+    run = _Run(url, path, replace(settings, progress=lambda each: loop.call_soon_threadsafe(tell_in_loop, each)))
+    thread = ThreadPoolExecutor(1)
+    under_way = loop.run_in_executor(thread, run.result)
+    thread.shutdown(wait=False)
     try:
         return await asyncio.shield(under_way)
     except asyncio.CancelledError:
@@ -91,34 +97,43 @@ class _Run:
         except Broken as exc:
             raise InvalidOption(str(exc)) from None
         self._path = None if path is None else Path(path)
-        self._settings = settings
         sha256 = settings.sha256 or of_fragment(url)
+        self._settings = replace(settings, sha256=sha256)
         self._digest = None if sha256 is None else Digest("sha256", bytes.fromhex(sha256))
         self._engine: Engine | None = None
-        self._stopped = False
+        self._failure: BaseException | None = None
 
     def result(self) -> Download:
         planner = Planner(self._address.url, self._settings)
-        transport = Transport(self._address, self._settings)
-        target = Target(self._path, planner, self._settings, self._digest)
-        engine = self._engine = Engine(planner, transport, target, Limiter(self._settings.limit_rate))
-        if self._stopped:
-            engine.stop()
-        try:
-            engine.run()
-            return target.finish()
-        except BaseException as exc:
-            with contextlib.suppress(DiskError):  # which may be why it ends
-                engine.save()
-            target.report(last=True)
-            if isinstance(exc, DownloadError):
-                exc.kept = exc.kept or target.kept_text
-            raise
-        finally:
-            transport.close()
-            target.close()
+        with contextlib.ExitStack() as stack:
+            transport = Transport(self._address, self._settings)
+            stack.callback(transport.close)
+            target = Target(planner, self._settings, self._digest)
+            stack.callback(target.close)
+            engine = Engine(planner, transport, target, Limiter(self._settings.limit_rate))
+            try:
+                target.begin(self._path)
+                self._run(engine)
+                return target.finish()
+            except BaseException as exc:
+                self._keep(engine, target, exc)
+                raise
 
-    def stop(self) -> None:
-        self._stopped = True
+    def _run(self, engine: Engine) -> None:
+        self._engine = engine
+        if self._failure is not None:
+            engine.stop(self._failure)
+        engine.run()
+
+    def _keep(self, engine: Engine, target: Target, exc: BaseException) -> None:
+        with contextlib.suppress(DiskError):  # which may be why it ends
+            engine.save()
+        if isinstance(exc, DownloadError):
+            exc.kept = exc.kept or target.kept_text
+        with contextlib.suppress(BaseException):  # which may be what ends it
+            target.report(last=True)
+
+    def stop(self, failure: BaseException | None = None) -> None:
+        self._failure = failure or Stopped("stopped")
         if self._engine is not None:
-            self._engine.stop()
+            self._engine.stop(self._failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,10 +31,31 @@ class Files:
         with disk(final):
             if final.is_dir():
                 raise DiskError(f"{final}: is a directory")
-            if not force and final.exists():
-                raise DiskError(f"{final}: there is such a file already")
+            self._refuse_existing(_beside(final, _SUFFIX))
             final.parent.mkdir(parents=True, exist_ok=True)
         self._opened = [Partial(_beside(final, _SUFFIX))]
+        try:
+            self._settle_names()
+        except BaseException:
+            self.current.close()
+            raise
+
+    def _refuse_existing(self, part: Path) -> None:
+        """Where there is such a file already; not if it is ``part`` by another name."""
+        same = part.exists() and self.final.exists() and os.path.samefile(part, self.final)
+        if os.path.lexists(self.final) and not self._force and not same:
+            raise DiskError(f"{self.final}: there is such a file already")
+
+    def _settle_names(self) -> None:
+        """Now that no other run is at it: one may have ended meanwhile, or have been killed at its very end.
+
+        A file with both names was about to get the final one: it goes back to be shown whole.
+        """
+        with disk(self.final):
+            self._refuse_existing(self.current.path)
+            if self.current.is_file(self.final):
+                os.unlink(self.final)
+            self.current.part_from_others()
 
     @property
     def current(self) -> Partial:
@@ -68,13 +90,13 @@ class Files:
 
     def finish(self, complete_length: int, modified: float | None) -> None:
         """The whole is there: give it its final name, and take all others away."""
-        self.current.finish(self.final, complete_length, modified, force=self._force)
-        for partial in reversed(self._opened):
-            partial.discard()
+        self.current.publish(self.final, complete_length, modified, force=self._force)
         other = _beside(self.final, f"{_SUFFIX}.new")
-        for path in (journal_of(other), other):  # of an earlier run
+        for path in (journal_of(other), other):  # perhaps of an earlier run
             with contextlib.suppress(OSError):
                 path.unlink()
+        for partial in reversed(self._opened):
+            partial.discard()
 
     def kept(self, length: int, complete_length: int | None) -> str:
         """How much there is for a later run, and where; "" if there is nothing.

@@ -40,10 +40,21 @@ class Identity(NamedTuple):
 
     @property
     def if_range(self) -> str | None:
-        """The value of If-Range that stands for this version; None where nothing can (RFC 9110 13.1.5)."""
+        """The value of If-Range that stands for this version; None where nothing can.
+
+        RFC 9110 13.1.5: a strong entity tag; a date only where there is no entity tag at all, and the date is strong.
+        """
         if self.etag is not None and not self.etag.weak:
             return str(self.etag)
-        return self.last_modified if self.dated else None
+        return self.last_modified if self.dated and self.etag is None else None
+
+    def completed_by(self, other: Identity) -> Identity:
+        """This version, with what an answer with bytes of it tells in addition."""
+        length = other.complete_length if self.complete_length is None else self.complete_length
+        if self.etag is None and other.etag is not None:
+            return self._replace(
+                etag=other.etag, last_modified=other.last_modified, dated=other.dated, complete_length=length)
+        return self._replace(complete_length=length)
 
     @property
     def has_validator(self) -> bool:

@@ -22,15 +22,19 @@ class Holdings:
 
     def _hold(self, state: State | None) -> None:
         """Have what ``state`` says, or nothing, and nothing under way."""
-        for segment in self.segments:
-            segment.alive = False
-        self.segments = []
+        self.leave()
         self.identity = None if state is None else state.identity
         self.spans = Spans(() if state is None else state.finished)
         self.seams = list(() if state is None else state.seams)
         self._verified = state is None  # else an answer may be of another version
         self._doubt = False
         self._ranged = False
+
+    def leave(self) -> None:
+        """Take nothing more from what is under way."""
+        for segment in self.segments:
+            segment.alive = False
+        self.segments = []
 
     @property
     def state(self) -> State:

@@ -82,10 +82,11 @@ def parse(text: bytes, boot_id: str) -> State | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     finished = tuple(Spans([*state.finished, *since[0]]))
+    seams = (*state.seams, *since[1])
     length = state.identity.complete_length
-    if length is not None and finished and finished[-1].last_pos >= length:
+    if length is not None and any(part.last_pos >= length for part in (*finished, *(seam.part for seam in seams))):
         return None
-    return state._replace(finished=finished, seams=(*state.seams, *since[1]))
+    return state._replace(finished=finished, seams=seams)
 
 
 def _state(said: dict[str, Any]) -> State:

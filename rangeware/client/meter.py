@@ -25,7 +25,7 @@ class Meter:
 
     def rate(self, now: float) -> float:
         """Bytes per second, lately."""
-        recent = [entry for entry in self._entries if entry[0] >= now - _LATELY]
+        recent = [entry for entry in list(self._entries) if entry[0] >= now - _LATELY]
         if not recent or now <= recent[0][0]:
             return 0.0
         return (self.received - recent[0][1]) / (now - recent[0][0])

@@ -103,6 +103,7 @@ def _last_segment(address: str) -> str:
 
 
 _BLANKS = " \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+_OURS = re.compile(r"\.(?=part(?:\.[0-9a-z.]*)?\Z)", re.IGNORECASE)  # of partial files: a server must not plant one
 _DRIVE = re.compile("[A-Za-z]:")
 _REMOVED = ("Cc", "Cf", "Zl", "Zp")  # control, format (bidi overrides, joiners), line and paragraph separators
 _REPLACED = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
@@ -121,7 +122,7 @@ def _made_safe(name: str) -> str:
     drive = _DRIVE.match(normal)
     bare = normal[drive.end() if drive else 0:].translate(_REPLACED).lstrip(_BLANKS).rstrip(_BLANKS + ".")
     shown = _shortened(f"_{bare.lstrip('.')}" if bare.startswith(".") else bare, LONGEST_NAME)
-    return _shortened(f"_{shown}", LONGEST_NAME) if _RESERVED.match(shown) else shown
+    return _OURS.sub("_", _shortened(f"_{shown}", LONGEST_NAME) if _RESERVED.match(shown) else shown)
 
 
 def _visible(text: str) -> str:

@@ -104,10 +104,29 @@ class Partial:
             _write_all(journal, render(state, _boot_id()))
 
     def discard(self) -> None:
-        """Take it away, and its journal, as far as the system lets us."""
+        """Take it away, and its journal, as far as the system lets us.
+
+        The file itself goes last: as long as it has this name, its lock keeps other runs away from the others.
+        """
         for path in (journal_of(self.path), _fresh(self.path), self.path):
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+    def part_from_others(self) -> None:
+        """Where the file has another name too, leave it that one alone, and begin with an empty file."""
+        if os.fstat(self._file).st_nlink > 1:
+            with disk(self.path):
+                os.unlink(self.path)
+                os.close(self._file)
+                self._file = _open_locked(self.path)
+            self.state = None
+
+    def is_file(self, path: Path) -> bool:
+        """Whether this is another name of it."""
+        try:
+            return os.path.samestat(os.fstat(self._file), os.lstat(path))
+        except FileNotFoundError:
+            return False
 
     def close(self) -> None:
         """Let go of it. Others may go on with it then."""
@@ -202,8 +221,8 @@ class Partial:
 
     # the end
 
-    def finish(self, final: Path, complete_length: int, modified: float | None, *, force: bool) -> None:
-        """Have it on disk, and give it its final name.
+    def publish(self, final: Path, complete_length: int, modified: float | None, *, force: bool) -> None:
+        """Have it on disk, and give it its final name, too. ``discard`` takes the other one.
 
         :param modified: what its time of modification is to be, in seconds since 1970.
         :raises DiskError: also where there is a file of that name, but for ``force``.
@@ -214,9 +233,7 @@ class Partial:
                 os.utime(self._file, (modified, modified))
             os.fsync(self._file)
         with disk(final):
-            _rename(self.path, final, force=force)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(journal_of(self.path))
+            _link(self.path, final, force=force)
             _sync_directory(final.parent)
 
 
@@ -252,17 +269,19 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _rename(path: Path, final: Path, *, force: bool) -> None:
-    if force:
-        os.replace(path, final)
-        return
+def _link(path: Path, final: Path, *, force: bool) -> None:
+    """A second name. Unlike a renaming it never takes the place of a file that came meanwhile, but for ``force``."""
     try:
-        os.link(path, final)  # unlike a renaming never takes the place of a file that came meanwhile
+        if force:
+            other = path.with_name(path.name + ".whole")
+            other.unlink(missing_ok=True)
+            os.link(path, other)
+            os.replace(other, final)
+        else:
+            os.link(path, final)
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
-        if os.path.lexists(final):
+        if not force and os.path.lexists(final):
             raise FileExistsError(17, "File exists") from None
         os.rename(path, final)
-    else:
-        os.unlink(path)

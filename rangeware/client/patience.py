@@ -13,21 +13,22 @@ class Patience:
     def __init__(self, settings: Settings) -> None:
         self.tries = 0
         self._settings = settings
-        self._best = 0
+        self.best = 0
         self._not_before = 0.0
+        self._no_further_before = 0.0
 
     def progressed(self, length: int) -> None:
         """So many bytes are there. The same ones once more are no progress."""
-        if length > self._best:
-            self._best, self.tries = length, 0
+        if length > self.best:
+            self.best, self.tries = length, 0
 
     def begin_again(self) -> None:
         """The file is another one: each byte is progress again."""
-        self._best = 0
+        self.best = 0
 
-    def waits(self, now: float) -> bool:
-        """Whether it is too early for the next request."""
-        return now < self._not_before
+    def waits(self, now: float, *, further: bool = False) -> bool:
+        """Whether it is too early for the next request; ``further``: for one beside others."""
+        return now < self._not_before or (further and now < self._no_further_before)
 
     def put_off(self, now: float, jitter: float, retry_after: float) -> float:
         """Wait before the next request: for how many seconds.
@@ -37,10 +38,17 @@ class Patience:
 
         :param retry_after: seconds that the server asks for.
         """
-        longest, first = self._settings.longest_delay, self._settings.first_delay
-        delay = max(retry_after, jitter * min(longest, first * float(1 << max(0, self.tries - 1))))
+        delay = self._delay(jitter, retry_after)
         self._not_before = now + delay
         return delay
+
+    def put_off_further(self, now: float, jitter: float, retry_after: float) -> None:
+        """The same where others are under way: what they bring is not waited for, only no other is put beside them."""
+        self._no_further_before = max(self._no_further_before, now + self._delay(jitter, retry_after))
+
+    def _delay(self, jitter: float, retry_after: float) -> float:
+        longest, first = self._settings.longest_delay, self._settings.first_delay
+        return max(retry_after, jitter * min(longest, first * float(1 << min(60, max(0, self.tries - 1)))))
 
     def ends(self, retry_after: float) -> str:
         """Why to give up after this failure; "" to go on."""

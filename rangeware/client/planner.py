@@ -10,6 +10,7 @@ from .journal import Seam, State
 from .patience import Patience
 from .segments import Segment, divide
 from .settings import Settings
+from .spans import Spans
 from .verdict import Ask, Ruling, Verdict, rule
 
 OVERLAP = 65536  # bytes that are fetched again and compared where no validator vouches for the version
@@ -23,8 +24,9 @@ _PATIENCE = 3  # times the longest silence: connecting, redirects, and a head th
 class Planner(Holdings):
     """The state of one download.
 
-    Ask ``next`` for what to do, and tell what came of it: ``answered``, then ``claim`` and ``wrote`` for each block
-    and ``ended``, or ``broke``. ``generation`` grows when the file has to be begun again, in a new partial file.
+    Ask ``next`` for what to do, and tell what came of it: ``answered``, then ``claim`` for each block, which is added
+    to the ``spans`` of that moment once it is written, and ``ended``, or ``broke``. ``generation`` grows when the file
+    has to be begun again, in a new partial file.
 
     :param url: the address, without what is secret in it.
     :param state: what an earlier run has left.
@@ -59,7 +61,8 @@ class Planner(Holdings):
     def next(self, now: float) -> Segment | None:
         """Bytes to ask for at once, with a connection of their own; None if there is nothing to be done now."""
         self._patience.progressed(self.spans.length)
-        if self.error is not None or self.complete or self._patience.waits(now) or len(self.segments) >= self._room():
+        full = len(self.segments) >= self._room()
+        if self.error is not None or self.complete or full or self._patience.waits(now, further=bool(self.segments)):
             return None
         part = self._gap()
         if part is None and self._divisible:
@@ -91,9 +94,9 @@ class Planner(Holdings):
         return Ask(self.address, first_pos - margin, first_pos, None if to_the_end else last_pos, if_range)
 
     def overdue(self, now: float) -> list[Segment]:
-        """Segments whose answer should have begun long ago. Their requests are of no use any more."""
+        """Segments that should have heard of the server long ago: in a head, or between bytes, that never ends."""
         longest = _PATIENCE * self._settings.stall
-        return [each for each in self.segments if not each.answered and now - each.begun > longest]
+        return [each for each in self.segments if now - each.heard > longest]
 
     # what happened
 
@@ -106,12 +109,11 @@ class Planner(Holdings):
         if not segment.alive:
             return False
         ask = segment.ask
-        enough = segment.margin.length >= self._margin(ask.keep_from, OVERLAP)
+        enough = len(self.segments) == 1 and segment.margin.length >= self._margin(ask.keep_from, OVERLAP)
         ruling = rule(ask, None if self._plain else self.identity, head, seen=self._seen, enough=enough)
         if ruling.verdict in (Verdict.TAKE, Verdict.WHOLE):
             return self._take(segment, ruling, head, address)
         if len(self.segments) > 1:
-            self._fewer(ruling.reason)
             self.broke(segment, ruling.reason, now, jitter, head.retry_after)
             return False
         return self._alone(segment, ruling, head, address, now, jitter)
@@ -125,19 +127,31 @@ class Planner(Holdings):
             self._restart(segment)
         if self.identity is None or self._plain:
             self.identity = self._seen = found
-        elif self.complete_length is None and found.complete_length is not None:
-            self.identity = self.identity._replace(complete_length=found.complete_length)
-        if part is not None and part.last_pos < segment.ask.keep_from and part.next_pos != self.complete_length:
-            self._longest_margin = max(1, part.length // 2)  # of such short parts nothing would be new
+        elif not self._go_on(segment, found, part):
+            return False
         self.address = address
         self._ranged = part is not None
         self._verified = True
         segment.begin(part, self.complete_length, head)
         return True
 
+    def _go_on(self, segment: Segment, found: Identity, part: ByteRange | None) -> bool:
+        """An answer goes on with bytes that are there. False if nothing can be made of it."""
+        known = self.identity or found
+        vouched = known.vouched_by(found)
+        if not vouched:  # what lies behind would never be compared with it
+            self.spans = Spans(each for each in self.spans if each.last_pos < segment.ask.keep_from)
+            self.seams = [seam for seam in self.seams if seam.part.last_pos < segment.ask.keep_from]
+        self.identity = known.completed_by(found)
+        if part is not None and part.last_pos < segment.ask.keep_from and part.next_pos != self.complete_length:
+            self._longest_margin = max(1, part.length // 2)  # of such short parts nothing would be new
+            self._plain = not vouched
+        if self._plain:
+            self._retire(segment)
+        return not self._plain
+
     def _all_there(self, segment: Segment) -> bool:
-        if self.identity is not None:
-            self.identity = self.identity._replace(complete_length=segment.ask.keep_from)
+        self.identity = (self.identity or Identity())._replace(complete_length=segment.ask.keep_from)
         self._verified = True
         self._retire(segment)
         return False
@@ -170,7 +184,7 @@ class Planner(Holdings):
 
     def _anew(self, segment: Segment, difference: str, head: Head, address: str) -> bool:
         """All bytes come again: into a new partial file, since the old one may be all that there is in the end."""
-        if self._unsure and head.content_length is None and not head.chunked:
+        if self._unsure and not self._settings.sha256 and head.content_length is None and not head.chunked:
             self._retire(segment)
             self.error = NetworkError("the server gives no length, so that nobody can tell whether the file is whole")
             return False
@@ -193,11 +207,6 @@ class Planner(Holdings):
             return 0
         return segment.claim(length)
 
-    def wrote(self, segment: Segment, part: ByteRange) -> None:
-        """These bytes are in the file."""
-        if segment.alive:
-            self.spans.add(part)
-
     def ended(self, segment: Segment, now: float, jitter: float) -> None:
         """The content has ended, or all that is wanted of it has come."""
         if not segment.alive:
@@ -214,8 +223,9 @@ class Planner(Holdings):
             self.broke(segment, "the connection was closed before the end", now, jitter)
 
     def _end_is_known(self, segment: Segment) -> bool:
-        """Nothing at all may also be what is left of a head that was cut off."""
-        given = self._settings.allow_unknown_length or self._settings.sha256 is not None
+        """Nothing at all may also be what is left of a head that was cut off; and there has been more is no end."""
+        judged = self._unsure and self._settings.sha256 is not None
+        given = (self._settings.allow_unknown_length or judged) and segment.pos >= self._patience.best
         return segment.framed or (given and segment.pos > 0)
 
     def broke(
@@ -232,6 +242,8 @@ class Planner(Holdings):
         self._retire(segment)
         if not segment.answered and self.segments:
             self._fewer(reason)
+        if not segment.brought:
+            self.address = self.url  # the one after redirects may be signed, or of a server that is gone
         if hopeless and not self.segments:
             self.error = NetworkError(reason)
         else:
@@ -241,20 +253,19 @@ class Planner(Holdings):
     def _try_later(
         self, reason: str, now: float, jitter: float, retry_after: float, kind: type[DownloadError]
     ) -> None:
-        alone = not any(segment.answered for segment in self.segments)
         self._patience.progressed(self.spans.length)
-        self._patience.tries += alone
-        delay = self._patience.put_off(now, jitter, retry_after)
-        self.address = self.url  # the one after redirects may be signed, or of a server that is gone
-        if not alone:
+        if self.segments:
+            self._patience.put_off_further(now, jitter, retry_after)
             return
+        self._patience.tries += 1
+        delay = self._patience.put_off(now, jitter, retry_after)
         if why := self._patience.ends(retry_after):
             self.error = kind(f"{reason} ({why})")
         else:
             self.notices.append(("retry", f"{reason}; next try {f'in {delay:.1f} s' if delay >= _SOON else 'at once'}"))
 
     def _fewer(self, reason: str) -> None:
-        allowed = max(1, len(self.segments) - 1)
+        allowed = max(1, len(self.segments))
         if allowed < self.allowed:
             self.allowed = allowed
             self.notices.append(("fewer", f"{reason}; going on with {allowed} at once"))

@@ -9,6 +9,7 @@ from .heads import Head
 from .verdict import Ask
 
 _UNMEASURED = 0.2  # seconds in which a connection has not shown how fast it is
+_LATELY = 5.0  # seconds
 _SILENT = 3.0  # seconds without the first byte after which a connection counts as slow
 
 
@@ -23,12 +24,14 @@ class Segment:
     def __init__(self, ask: Ask, last_pos: int | None, begun: float) -> None:
         self.ask = ask
         self.begun = begun
+        self.heard = begun  # when the bytes that are waited for were first waited for
         self.pos = ask.keep_from  # the next byte that comes
         self.last_pos = last_pos  # it shrinks when the segment is divided
         self.framed = False  # whether the end of the content shows without a length
         self.answered = False
         self.alive = True
         self._bounded = False
+        self._marks = [(begun, self.pos), (begun, self.pos)]
         self._answer_ends: int | None = None
 
     def begin(self, part: ByteRange | None, complete_length: int | None, head: Head) -> None:
@@ -36,6 +39,7 @@ class Segment:
         if part is None:
             self.ask = self.ask._replace(first_pos=0, keep_from=0)
             self.pos = 0
+            self._marks = [(since, 0) for since, _ in self._marks]
             self.last_pos = None
         self._answer_ends = complete_length - 1 if part is None and complete_length is not None else None
         if part is not None:
@@ -83,11 +87,13 @@ class Segment:
         return wanted
 
     def rate(self, now: float) -> float | None:
-        """Bytes per second so far; None as long as that says nothing."""
-        age = now - self.begun
+        """Bytes per second, lately; None as long as that says nothing."""
+        if now - self._marks[1][0] >= _LATELY:
+            self._marks = [self._marks[1], (now, self.pos)]
+        since, pos = self._marks[0]
         if self.brought:
-            return self.brought / age if age > _UNMEASURED else None
-        return 0.0 if age > _SILENT else None
+            return (self.pos - pos) / (now - since) if now - since > _UNMEASURED else None
+        return 0.0 if now - since > _SILENT else None
 
 
 def divide(segments: Sequence[Segment], least: int, worthwhile: float, now: float) -> ByteRange | None:

@@ -24,12 +24,10 @@ _REPORT = 0.2  # seconds
 class Target:
     """The files of one download, and what is known of them.
 
-    :param path: the final name, or a directory; None for a name that the server gives.
     :param digest: what the whole must have; None if the caller knows none.
-    :raises DiskError: if the file cannot be written, or what is there must not be touched.
     """
 
-    def __init__(self, path: Path | None, planner: Planner, settings: Settings, digest: Digest | None) -> None:
+    def __init__(self, planner: Planner, settings: Settings, digest: Digest | None) -> None:
         self._planner = planner
         self._settings = settings
         self._asked = self._digest = digest
@@ -38,15 +36,23 @@ class Target:
         self._report_at = self._begun
         self._generation = 0
         self._files: Files | None = None
-        self.ready = False
+        self._noted = False
         self._directory = Path(settings.directory)
+        self.kept = 0
+
+    def begin(self, path: Path | None) -> None:
+        """Take what an earlier run has left, where the name is known.
+
+        :param path: the final name, or a directory; None for a name that the server gives.
+        :raises DiskError: if the file cannot be written, or what is there must not be touched.
+        """
         with disk(path or self._directory):
             if path is not None and path.is_dir():
                 self._directory, path = path, None
-            final = path or find_final(self._directory, planner.url)
+            final = path or find_final(self._directory, self._planner.url)
         if final is not None:
             self._go_on_with(final)
-        self.kept = planner.spans.length
+        self.kept = self._planner.spans.length
 
     def _go_on_with(self, final: Path) -> None:
         """Open the files, and take what an earlier run has left."""
@@ -61,7 +67,17 @@ class Target:
         self.partial.engage(self.partial.prepare(self.state), (), ())
         self.partial.settle()
         self._generation = self._planner.generation
-        self.ready = True
+        self._noted = True
+
+    @property
+    def _current(self) -> bool:
+        """Whether the partial file is that of what the planner has: not if it has to be begun again."""
+        return self._generation == self._planner.generation
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a partial file whose journal may say what the planner has."""
+        return self._noted and self._current
 
     @property
     def partial(self) -> Partial:
@@ -76,20 +92,19 @@ class Target:
 
     def open(self, head: Head) -> None:
         """An answer is taken: have a partial file for its content."""
-        same = self._generation == self._planner.generation
-        self._digest = self._asked or declared(head.fields) or (self._digest if same else None)
+        self._digest = self._asked or declared(head.fields) or (self._digest if self._current else None)
         if self._files is None:
             name = file_name(head.fields.get("content-disposition"), self._planner.address)
             self._go_on_with(self._directory / name)
-        if self.ready and self._generation == self._planner.generation:
+        if self.ready:
             return
         left = self._files.begin(self.state, anew=self._planner.generation > 0) if self._files else None
         self._generation = self._planner.generation
-        self.ready = True
+        self._noted = True
         if left is not None:
             self._adopt(left)
         else:
-            self._tell("began", "")
+            self._planner.notices.append(("began", ""))
 
     # telling
 
@@ -99,9 +114,8 @@ class Target:
 
     def report(self, *, last: bool = False) -> None:
         """Tell what has happened, and now and then how far it is; ``last``: at once."""
-        notices, self._planner.notices = self._planner.notices, []
-        for event, text in notices:
-            self._tell(event, text)
+        while self._planner.notices:
+            self._tell(*self._planner.notices.pop(0))
         if last or time.monotonic() >= self._report_at:
             self._report_at = time.monotonic() + _REPORT
             self._tell("progress", "")
@@ -150,7 +164,7 @@ class Target:
     def close(self) -> None:
         """Let go of the files. A partial file without a byte does not stay."""
         if self._files is not None:
-            self._files.close(worthless=not self._planner.spans.length)
+            self._files.close(worthless=self._current and not self._planner.spans.length)
 
     @property
     def kept_text(self) -> str:

@@ -15,6 +15,7 @@ import urllib3
 
 from .errors import NetworkError
 from .heads import Head
+from .interim import passing_over_interim
 from .settings import Settings
 
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -91,6 +92,7 @@ class Answer:
     def close(self) -> None:
         """The connection is of use to a further request only where all of the content was read."""
         self._response.close()
+        self._response.release_conn()  # gives its place in the pool back
 
 
 class Transport:
@@ -128,7 +130,8 @@ class Transport:
         try:
             response = self._pool.urlopen(
                 "GET", url, headers={**self._callers_fields(url), **fields}, redirect=False, retries=False,
-                preload_content=False, decode_content=False, timeout=self._timeout)
+                preload_content=False, decode_content=False, timeout=self._timeout,
+                pool_timeout=self._settings.stall)
         except urllib3.exceptions.ReadTimeoutError as exc:
             self.close()  # a server that serves one connection at a time may be waiting for one that we keep open
             raise Broken(_reason(exc)) from exc
@@ -145,8 +148,8 @@ class Transport:
         """What the caller adds. Another origin, to which a redirect leads, gets nothing that may be secret."""
         address = parse_address(url)
         at_home = address.origin == self._first.origin
-        fields = {name.title(): value for name, value in self._settings.headers.items()
-                  if at_home or name.lower() in _ANYWHERE}
+        given = {name.title(): value for name, value in (*self._pool.headers.items(), *self._settings.headers.items())}
+        fields = {name: value for name, value in given.items() if at_home or name.lower() in _ANYWHERE}
         fields.setdefault("User-Agent", "rangeware")
         userinfo = self._first.userinfo if at_home and self._first.userinfo else _netrc(address.url)
         if userinfo and "Authorization" not in fields:
@@ -158,9 +161,8 @@ class Transport:
         if not self._own:
             return
         for key in list(self._pool.pools.keys()):
-            pool = self._pool.pools.get(key)
-            if pool is not None:
-                pool.close()
+            with contextlib.suppress(KeyError):  # another thread does the same
+                self._pool.pools[key].close()
         self._pool.clear()
 
 
@@ -204,7 +206,7 @@ def _netrc(url: str) -> str:
 def _pool(url: str, settings: Settings) -> urllib3.PoolManager:
     proxy = _proxy(url)
     if proxy is None:
-        return urllib3.PoolManager(maxsize=settings.segments)
+        return passing_over_interim(urllib3.PoolManager(maxsize=settings.segments))
     try:
         if proxy.startswith("socks"):
             from urllib3.contrib.socks import SOCKSProxyManager
@@ -212,7 +214,8 @@ def _pool(url: str, settings: Settings) -> urllib3.PoolManager:
             return SOCKSProxyManager(proxy, num_pools=10, maxsize=settings.segments)
         userinfo = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
         headers = urllib3.make_headers(proxy_basic_auth=userinfo) if userinfo else None
-        return urllib3.ProxyManager(proxy, maxsize=settings.segments, proxy_headers=headers)
+        return passing_over_interim(
+            urllib3.ProxyManager(proxy, maxsize=settings.segments, proxy_headers=headers))
     except (ImportError, ValueError, urllib3.exceptions.HTTPError) as exc:
         raise NetworkError(f"the proxy of the environment cannot be used: {exc}") from exc
 

@@ -92,9 +92,11 @@ def _partial(ask: Ask, known: Identity | None, head: Head, enough: bool) -> Ruli
     reason = _misfit(ask, part, head)
     if reason or part is None:
         return Ruling(Verdict.BAD if known is not None else Verdict.PLAIN, reason)
+    found = head.identity()
+    if not ask.ranged and part.next_pos != found.complete_length:
+        return Ruling(Verdict.PLAIN, "a part where all was asked for")
     if known is None:
         return Ruling(Verdict.TAKE, part=part)
-    found = head.identity()
     difference = known.difference(found)
     if found.complete_length is not None and found.complete_length < ask.keep_from:
         return Ruling(Verdict.CHANGED, f"{found.complete_length} bytes only")
@@ -133,12 +135,19 @@ def _whole(ask: Ask, known: Identity | None, seen: Identity | None, head: Head) 
     if "content-range" in head.fields:
         return Ruling(Verdict.BAD, "a part that is said to be all")
     found = head.identity()
-    if seen is not None and (found.media_type != seen.media_type or (seen.has_validator and not found.has_validator)):
+    if seen is not None and _looks_strange(found, seen):
         return Ruling(Verdict.STRANGE, f"the server answers with something else ({found.media_type or 'of no type'})")
     if known is None:
         return Ruling(Verdict.TAKE)
     difference = known.difference(found)
     return Ruling(Verdict.BAD if difference and known.contradicted_by(found) else Verdict.ANEW, difference)
+
+
+def _looks_strange(found: Identity, seen: Identity) -> bool:
+    """Whether it may be a page that says sorry with status 200. Such a page seldom has a validator."""
+    if found.media_type != seen.media_type:
+        return found.if_range is None or found.media_type == "text/html"
+    return seen.has_validator and not found.has_validator
 
 
 def _unsatisfied(ask: Ask, known: Identity | None, head: Head) -> Ruling:
@@ -150,8 +159,9 @@ def _unsatisfied(ask: Ask, known: Identity | None, head: Head) -> Ruling:
         return Ruling(Verdict.BAD, "the server refuses the range and gives no length")
     found = head.identity()._replace(complete_length=content_range.complete_length, media_type=None)
     difference = known.difference(found)
+    sure = ask.first_pos == ask.keep_from or known.vouched_by(found)  # else it refuses bytes that it should have
     if not difference and content_range.complete_length == ask.keep_from:
-        return Ruling(Verdict.WHOLE)
+        return Ruling(Verdict.WHOLE) if sure else Ruling(Verdict.BAD, "the server refuses a range that the file has")
     if not difference and known.complete_length is not None:
         return Ruling(Verdict.BAD, "the server refuses a range that the file has")
     return Ruling(Verdict.CHANGED, difference or f"{content_range.complete_length} bytes only")

@@ -24,7 +24,7 @@ _CASES = [pytest.param(fault, scenario, id=f"{fault.name}-{scenario}") for scena
 def running(request: pytest.FixtureRequest) -> Iterator[Trials]:
     """The trials of all the tests that were chosen, several at a time."""
     calls = [getattr(item, "callspec", None) for item in request.session.items]
-    wanted = [(call.params["fault"], call.params["scenario"]) for call in calls if call and "scenario" in call.params]
+    wanted = [(call.params["fault"], call.params["scenario"]) for call in calls if call and "fault" in call.params]
     with trials(wanted, download) as begun:
         yield begun
 

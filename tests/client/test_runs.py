@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-import urllib3
 
 from rangeware.client import DiskError, DownloadError, NetworkError, Progress, adownload, download, partial
 from rangeware.client.fetch import _Run
@@ -290,17 +289,3 @@ def test_nothing_is_noted_before_there_is_a_journal(tmp_path):
         assert not journal_of(opened.path).exists()
     finally:
         opened.close()
-
-
-def test_a_certificate_that_is_not_trusted_ends_it_at_once():
-    """Tested beside real servers, too; here for the words."""
-    from rangeware.client.transport import Transport, parse_address
-
-    class Refusing(urllib3.PoolManager):
-        def urlopen(self, *arguments, **options):
-            raise urllib3.exceptions.SSLError("certificate verify failed: CERTIFICATE_VERIFY_FAILED")
-
-    transport = Transport(parse_address("https://127.0.0.1/"), Settings(pool=Refusing()))
-    with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED") as caught:
-        transport.open("https://127.0.0.1/", {})
-    assert caught.value.hopeless

@@ -15,6 +15,7 @@ import urllib3
 from rangeware.client.errors import NetworkError
 from rangeware.client.settings import Settings, options_of
 from rangeware.client.transport import Broken, Transport, parse_address
+from tests.client.fault_server import FaultServer
 
 CONTENT = b"0123456789"
 
@@ -195,3 +196,26 @@ def test_a_refused_connection_says_so_in_a_few_words():
 ])
 def test_address(url, parsed):
     assert parse_address(url) == parsed
+
+
+def test_a_server_that_does_not_speak_tls():
+    with hosting() as host, pytest.raises(Broken) as caught:
+        fetched(host.url("/f").replace("http:", "https:"))
+    assert not caught.value.hopeless
+
+
+def test_interim_answers_are_passed_over_but_not_for_ever():
+    with FaultServer(lambda call: call.line.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 1000)) as server, \
+            pytest.raises(Broken, match="interim"):
+        fetched(server.url)
+
+
+def test_a_certificate_that_is_not_trusted_is_hopeless():
+    """With a real certificate it is tested beside the real servers."""
+    class Distrustful(urllib3.PoolManager):
+        def urlopen(self, *arguments, **options):
+            raise urllib3.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+
+    with pytest.raises(Broken) as caught:
+        fetched("https://127.0.0.1/", pool=Distrustful())
+    assert caught.value.hopeless

@@ -119,7 +119,7 @@ FAULTS = (
     Fault("201 with the file", _with_file(201), f"{RIGHT}|{NETWORK}", "content is about what was made"),
     Fault("299 with the file", _with_file(299), f"{RIGHT}|{NETWORK}", "unknown 2xx is as 200 (RFC 9110 15)"),
     Fault("418 with the file", _with_file(418), NETWORK, "an error, whatever it carries"),
-    Fault("103 twice before each answer", _informed(103), f"{RIGHT}|{NETWORK}", "http.client passes over 100 only"),
+    Fault("103 twice before each answer", _informed(103), why="RFC 9110 15.2: a client has to pass over 1xx"),
     Fault("100 twice before each answer", _informed(100), why="RFC 9110 15.2: a client has to pass over 1xx"),
     Fault("500 once", _failing(500, 1), why=_LATER),
     Fault("502 three times", _failing(502, 3), why=_LATER),
