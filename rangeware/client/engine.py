@@ -7,6 +7,7 @@ import hashlib
 import random
 import threading
 import time
+from collections.abc import Iterator
 
 from .errors import DownloadError
 from .journal import Seam, State
@@ -163,9 +164,7 @@ class Engine:
             self._answers[segment] = answer
             if not self._target.ready:  # what is still being written must not come into a file that is begun again
                 self._written.wait_for(lambda: self._writing == 0)
-            if segment.alive:
-                self._target.open(answer.head)
-            return segment.alive
+            return segment.alive and self._target.open(answer.head)
 
     def _read(self, segment: Segment, answer: Answer) -> None:
         block = self._margin(segment, answer)
@@ -199,30 +198,34 @@ class Engine:
             self._witness(segment, Seam(segment.margin, hashlib.sha256(margin[:length]).hexdigest()))
         return bytes(margin[length:])
 
-    def _witness(self, segment: Segment, seam: Seam) -> None:
+    @contextlib.contextmanager
+    def _touching(self) -> Iterator[None]:
+        """The partial file is not closed, nor begun again, meanwhile. Segments that are not alive must let it be."""
         with self._lock:
-            if not segment.alive:
-                return
-            self._planner.seams.append(seam)
-            partial = self._target.partial
-        partial.note_seam(seam)
-        self._compare_due()
-
-    def _store(self, segment: Segment, block: bytes) -> bool:
-        """Write what is wanted of it. False if that is not all of it."""
-        with self._lock:
-            first_pos = segment.pos
-            length = self._planner.claim(segment, len(block))
-            spans, partial = self._planner.spans, self._target.partial
             self._writing += 1
-        part = None
         try:
-            if length:
-                part = partial.write(first_pos, memoryview(block)[:length])
+            yield
         finally:
             with self._lock:
                 self._writing -= 1
                 self._written.notify_all()
+
+    def _witness(self, segment: Segment, seam: Seam) -> None:
+        with self._lock:
+            if segment.alive:
+                self._planner.seams.append(seam)
+                self._target.partial.note_seam(seam)
+        self._compare_due()
+
+    def _store(self, segment: Segment, block: bytes) -> bool:
+        """Write what is wanted of it. False if that is not all of it."""
+        with self._touching():
+            with self._lock:
+                first_pos = segment.pos
+                length = self._planner.claim(segment, len(block))
+                spans, partial = self._planner.spans, self._target.partial
+            part = partial.write(first_pos, memoryview(block)[:length]) if length else None
+            with self._lock:
                 if part is not None:
                     spans.add(part)
                 self._target.count(len(block))
@@ -233,11 +236,12 @@ class Engine:
 
     def _compare_due(self) -> None:
         """Compare what is there of the bytes in front of segments."""
-        with self._lock:
-            due = self._planner.due_seams()
-            partial = self._target.partial if due else None
-        for seam in due:
-            fits = partial is not None and partial.has(seam)
+        with self._touching():
             with self._lock:
-                if seam in self._planner.seams:
-                    (self._planner.matched if fits else self._planner.mismatched)(seam)
+                due = [] if self._stopping.is_set() else self._planner.due_seams()
+                partial = self._target.partial if due else None
+            for seam in due:
+                fits = partial is not None and partial.has(seam)
+                with self._lock:
+                    if seam in self._planner.seams:
+                        (self._planner.matched if fits else self._planner.mismatched)(seam)

@@ -10,7 +10,7 @@ from pathlib import Path
 from .errors import DiskError
 from .heads import Identity
 from .journal import State
-from .partial import Partial, disk, journal_of, read_state
+from .partial import Partial, disk, journal_of, read_state, whole_of
 
 _SUFFIX = ".part"
 
@@ -52,6 +52,8 @@ class Files:
         A file with both names was about to get the final one: it goes back to be shown whole.
         """
         with disk(self.final):
+            with contextlib.suppress(OSError):
+                whole_of(self.current.path).unlink()
             self._refuse_existing(self.current.path)
             if self.current.is_file(self.final):
                 os.unlink(self.final)
@@ -64,11 +66,21 @@ class Files:
 
     def left_by(self, url: str) -> State | None:
         """What an earlier run for this address has left; what cannot be gone on with is set aside."""
+        self._prefer_the_better()
         state = self.current.state
         if self.current.strange or (state is not None and not _same_file(state, url)):
             other = self.current.set_aside()
             self._say(f"the partial file cannot be gone on with; it is kept as {other.name}")
         return self.current.state
+
+    def _prefer_the_better(self) -> None:
+        """A server that gave no ranges for a while may have left more of the same version in the other file."""
+        other = _beside(self.final, f"{_SUFFIX}.new")
+        ours, left = self.current.state, read_state(other)
+        if ours is None or left is None or _length(left) <= _length(ours):
+            return
+        if _same_version(left, ours.url, ours.identity):
+            self.current.take_over(other)
 
     def begin(self, state: State, *, anew: bool) -> State | None:
         """Write into an empty partial file from now on; or go on with one, if there is one of this very version.
@@ -103,10 +115,9 @@ class Files:
 
         :param length: bytes in the current partial file.
         """
-        left = self._opened[0].state
+        path, left = self.current.path, self._opened[0].state
         if not length and left is not None:
-            length, complete_length = sum(part.length for part in left.finished), left.identity.complete_length
-        path = self.current.path if self.current.state is not left or len(self._opened) == 1 else self._opened[0].path
+            path, length, complete_length = self._opened[0].path, _length(left), left.identity.complete_length
         of_all = "" if complete_length is None else f" of {complete_length:,}"
         return f"{length:,}{of_all} bytes are kept in {path}" if length else ""
 
@@ -120,6 +131,10 @@ class Files:
 
 def _beside(final: Path, suffix: str) -> Path:
     return final.with_name(final.name + suffix)
+
+
+def _length(state: State) -> int:
+    return sum(part.length for part in state.finished)
 
 
 def _same_file(state: State, url: str) -> bool:

@@ -13,6 +13,7 @@ from ..fields import EPOCH, ByteRange, EntityTag, parse_complete_length, parse_e
 _CONTENT_RANGE = re.compile(r"bytes +(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)", re.ASCII | re.IGNORECASE)
 _SECOND = timedelta(seconds=1)
 _LONGEST_WAIT = 10**6  # seconds
+_LONGEST = 2**62  # bytes: more than any file has
 
 
 class ContentRange(NamedTuple):
@@ -97,7 +98,7 @@ class Head(NamedTuple):
         if match[1] is None:
             return ContentRange(None, complete_length)
         part = ByteRange(int(match[1]), int(match[2]))
-        beyond = complete_length is not None and part.last_pos >= complete_length
+        beyond = part.last_pos >= (_LONGEST if complete_length is None else min(complete_length, _LONGEST))
         return None if beyond or part.length < 1 else ContentRange(part, complete_length)
 
     @property
@@ -105,7 +106,8 @@ class Head(NamedTuple):
         """The length of the content in bytes; None where it is not said, or a coding of the message goes before it."""
         if "transfer-encoding" in self.fields:  # RFC 9112 6.3
             return None
-        return parse_complete_length(self.fields.get("content-length", ""))
+        length = parse_complete_length(self.fields.get("content-length", ""))
+        return None if length is None or length > _LONGEST else length
 
     @property
     def chunked(self) -> bool:

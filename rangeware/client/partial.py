@@ -31,16 +31,21 @@ def _boot_id() -> str:
 
 @contextlib.contextmanager
 def disk(path: Path) -> Iterator[None]:
-    """What the system refuses here is a DiskError that names the file."""
+    """What the system refuses here is a DiskError that names the file; also a name that is none for it."""
     try:
         yield
-    except OSError as exc:
-        raise DiskError(f"{path}: {exc.strerror or exc}") from exc
+    except (OSError, ValueError) as exc:
+        raise DiskError(f"{path}: {getattr(exc, 'strerror', None) or exc}") from exc
 
 
 def journal_of(part: Path) -> Path:
     """Where the journal of this partial file is."""
     return part.with_name(part.name + ".json")
+
+
+def whole_of(part: Path) -> Path:
+    """The name that a whole file has for a moment, before it takes the place of one that there is."""
+    return part.with_name(part.name + ".whole")
 
 
 def read_state(part: Path) -> State | None:
@@ -97,7 +102,7 @@ class Partial:
         with disk(self.path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(journal_of(self.path))
-                _sync_directory(self.path.parent)  # or a loss of power might bring it back, beside other bytes
+            _sync_directory(self.path.parent)  # or a loss of power might bring one back, beside other bytes
             os.ftruncate(self._file, 0)
             journal = os.open(journal_of(self.path), _NEW_JOURNAL, 0o600)
             self._note_in(journal)
@@ -108,9 +113,21 @@ class Partial:
 
         The file itself goes last: as long as it has this name, its lock keeps other runs away from the others.
         """
-        for path in (journal_of(self.path), _fresh(self.path), self.path):
+        for path in (journal_of(self.path), _fresh(self.path), whole_of(self.path), self.path):
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+    def take_over(self, other: Path) -> None:
+        """Have another partial file, and its journal, in the place of this one."""
+        with disk(self.path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(journal_of(self.path))
+            _sync_directory(self.path.parent)
+            os.rename(other, self.path)
+            os.rename(journal_of(other), journal_of(self.path))
+            os.close(self._file)
+            self._file = _open_locked(self.path)
+        self.state = read_state(self.path)
 
     def part_from_others(self) -> None:
         """Where the file has another name too, leave it that one alone, and begin with an empty file."""
@@ -130,9 +147,9 @@ class Partial:
 
     def close(self) -> None:
         """Let go of it. Others may go on with it then."""
-        for descriptor in (self._journal, self._file):
-            if descriptor is not None:
-                os.close(descriptor)
+        self._note_in(None)
+        os.close(self._file)
+        self._file = -1
 
     # bytes
 
@@ -174,10 +191,10 @@ class Partial:
             if self._journal is not None:
                 os.write(self._journal, line)
 
-    def _note_in(self, journal: int) -> None:
+    def _note_in(self, journal: int | None) -> None:
         with self._lock:
-            journal, self._journal = self._journal or -1, journal
-        if journal >= 0:
+            journal, self._journal = self._journal, journal
+        if journal is not None:
             os.close(journal)
 
     def prepare(self, state: State) -> int:
@@ -271,17 +288,19 @@ def _sync_directory(path: Path) -> None:
 
 def _link(path: Path, final: Path, *, force: bool) -> None:
     """A second name. Unlike a renaming it never takes the place of a file that came meanwhile, but for ``force``."""
+    whole = whole_of(path)
     try:
-        if force:
-            other = path.with_name(path.name + ".whole")
-            other.unlink(missing_ok=True)
-            os.link(path, other)
-            os.replace(other, final)
-        else:
-            os.link(path, final)
+        os.link(path, whole if force else final)
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
         if not force and os.path.lexists(final):
             raise FileExistsError(17, "File exists") from None
         os.rename(path, final)
+        return
+    try:
+        if force:
+            os.replace(whole, final)
+    except OSError:
+        os.unlink(whole)
+        raise

@@ -114,7 +114,7 @@ class Planner(Holdings):
         if ruling.verdict in (Verdict.TAKE, Verdict.WHOLE):
             return self._take(segment, ruling, head, address)
         if len(self.segments) > 1:
-            self.broke(segment, ruling.reason, now, jitter, head.retry_after)
+            self.broke(segment, ruling.reason or "the server sends all of it", now, jitter, head.retry_after)
             return False
         return self._alone(segment, ruling, head, address, now, jitter)
 
@@ -265,10 +265,8 @@ class Planner(Holdings):
             self.notices.append(("retry", f"{reason}; next try {f'in {delay:.1f} s' if delay >= _SOON else 'at once'}"))
 
     def _fewer(self, reason: str) -> None:
-        allowed = max(1, len(self.segments))
-        if allowed < self.allowed:
-            self.allowed = allowed
-            self.notices.append(("fewer", f"{reason}; going on with {allowed} at once"))
+        self.allowed = min(self.allowed, max(1, len(self.segments)))
+        self.notices.append(("fewer", f"{reason}; going on with {self.allowed} at once"))
 
     # comparing
 

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 5.5
-_OURS = {"range", "if-range", "accept-encoding"}
+_DAY = 86400  # seconds
+_OURS = {  # or what we ask would be something else
+    "accept-encoding", "content-length", "host", "if-match", "if-modified-since", "if-none-match", "if-range",
+    "if-unmodified-since", "range", "transfer-encoding",
+}
 
 
 class Given(TypedDict, total=False):
@@ -65,6 +69,8 @@ class Settings:
             _check(name, getattr(self, name), 1, int)
         for name in ("stall", "first_delay", "longest_delay", "worthwhile"):
             _check(name, getattr(self, name), 0, (int, float))
+        if not self.stall or self.stall > _DAY:
+            raise InvalidOption(f"stall must be more than 0 and at most {_DAY} seconds, not {self.stall!r}")
         if self.sha256 is not None:
             object.__setattr__(self, "sha256", parse_sha256(self.sha256))
         object.__setattr__(self, "headers", dict(self.headers or {}))

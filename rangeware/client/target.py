@@ -90,14 +90,15 @@ class Target:
         """What to keep for a later run."""
         return self._planner.state._replace(digest=self._digest)
 
-    def open(self, head: Head) -> None:
-        """An answer is taken: have a partial file for its content."""
-        self._digest = self._asked or declared(head.fields) or (self._digest if self._current else None)
+    def open(self, head: Head) -> bool:
+        """An answer is taken: have a partial file for its content. False if there is one to go on with instead."""
+        known = self._digest if self._current else None  # the first one came with all bytes
+        self._digest = self._asked or known or declared(head.fields)
         if self._files is None:
             name = file_name(head.fields.get("content-disposition"), self._planner.address)
             self._go_on_with(self._directory / name)
         if self.ready:
-            return
+            return True
         left = self._files.begin(self.state, anew=self._planner.generation > 0) if self._files else None
         self._generation = self._planner.generation
         self._noted = True
@@ -105,6 +106,7 @@ class Target:
             self._adopt(left)
         else:
             self._planner.notices.append(("began", ""))
+        return left is None
 
     # telling
 
@@ -157,6 +159,7 @@ class Target:
         found = self.partial.digest(self._digest.algorithm)
         if found != self._digest.value:
             other = self.partial.set_aside()
+            self._noted = False
             raise DigestError(
                 f"{self._digest.algorithm} is {found.hex()} instead of {self._digest.value.hex()}",
                 f"what came is kept as {other}")
@@ -164,7 +167,8 @@ class Target:
     def close(self) -> None:
         """Let go of the files. A partial file without a byte does not stay."""
         if self._files is not None:
-            self._files.close(worthless=self._current and not self._planner.spans.length)
+            nothing = self._current and not self._planner.spans.length
+            self._files.close(worthless=nothing or not self._noted)
 
     @property
     def kept_text(self) -> str:

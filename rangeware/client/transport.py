@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import netrc
 import os
@@ -20,8 +21,10 @@ from .settings import Settings
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 20
+_REFUSED = 400
 _ANYWHERE = {"accept", "accept-language", "referer", "user-agent"}  # the caller's fields that no other origin misuses
 _BLOCK = 1 << 18
+_MOST_KEPT = 32  # connections that are kept open
 
 
 class Broken(Exception):
@@ -56,7 +59,8 @@ def parse_address(url: str) -> Address:
     except ValueError as exc:
         raise Broken(f"not an address: {exc}", hopeless=True) from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise Broken(f"not an address of http or https: {urlunsplit(parts)[:200]}", hopeless=True)
+        shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        raise Broken(f"not an address of http or https: {shown[:200]}", hopeless=True)
     userinfo, _, authority = parts.netloc.rpartition("@")
     path = parts.path or "/"
     return Address(urlunsplit((parts.scheme, authority, path, parts.query, "")), unquote(userinfo))
@@ -133,15 +137,15 @@ class Transport:
                 preload_content=False, decode_content=False, timeout=self._timeout,
                 pool_timeout=self._settings.stall)
         except urllib3.exceptions.ReadTimeoutError as exc:
-            self.close()  # a server that serves one connection at a time may be waiting for one that we keep open
+            self.close()  # a server that serves one connection at a time may count one that we keep open
             raise Broken(_reason(exc)) from exc
         except urllib3.exceptions.SSLError as exc:
             raise Broken(_reason(exc), hopeless="CERTIFICATE_VERIFY_FAILED" in str(exc)) from exc
-        except urllib3.exceptions.LocationValueError as exc:
-            raise Broken(f"not an address: {exc}", hopeless=True) from exc
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as exc:
             raise Broken(_reason(exc)) from exc
         _check_head(response)
+        if response.status >= _REFUSED:
+            self.close()  # the same
         return Answer(response, url, self._block_size)
 
     def _callers_fields(self, url: str) -> dict[str, str]:
@@ -153,7 +157,7 @@ class Transport:
         fields.setdefault("User-Agent", "rangeware")
         userinfo = self._first.userinfo if at_home and self._first.userinfo else _netrc(address.url)
         if userinfo and "Authorization" not in fields:
-            fields.update(urllib3.make_headers(basic_auth=userinfo).items())
+            fields["Authorization"] = _basic(userinfo)
         return fields
 
     def close(self) -> None:
@@ -174,8 +178,16 @@ def _check_head(response: urllib3.BaseHTTPResponse) -> None:
         raise Broken("a head with a line that is no field")
 
 
+def _basic(userinfo: str) -> str:
+    """RFC 7617, in UTF-8."""
+    user, _, password = userinfo.partition(":")
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
 def _joined(url: str, location: str) -> str:
     try:
+        with contextlib.suppress(UnicodeError):
+            location = location.encode("latin-1").decode("utf-8")  # http.client reads fields as Latin-1
         return urljoin(url, location)
     except ValueError as exc:
         raise Broken(f"a redirect to what is no address: {exc}", hopeless=True) from exc
@@ -205,17 +217,17 @@ def _netrc(url: str) -> str:
 
 def _pool(url: str, settings: Settings) -> urllib3.PoolManager:
     proxy = _proxy(url)
+    most = min(settings.segments, _MOST_KEPT)
     if proxy is None:
-        return passing_over_interim(urllib3.PoolManager(maxsize=settings.segments))
+        return passing_over_interim(urllib3.PoolManager(maxsize=most))
     try:
         if proxy.startswith("socks"):
             from urllib3.contrib.socks import SOCKSProxyManager
 
-            return SOCKSProxyManager(proxy, num_pools=10, maxsize=settings.segments)
+            return SOCKSProxyManager(proxy, num_pools=10, maxsize=most)
         userinfo = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
-        headers = urllib3.make_headers(proxy_basic_auth=userinfo) if userinfo else None
-        return passing_over_interim(
-            urllib3.ProxyManager(proxy, maxsize=settings.segments, proxy_headers=headers))
+        headers = {"Proxy-Authorization": _basic(userinfo)} if userinfo else None
+        return passing_over_interim(urllib3.ProxyManager(proxy, maxsize=most, proxy_headers=headers))
     except (ImportError, ValueError, urllib3.exceptions.HTTPError) as exc:
         raise NetworkError(f"the proxy of the environment cannot be used: {exc}") from exc
 

@@ -81,7 +81,7 @@ def rule(
     reason = f"the server answers {head.status}"
     if head.status in _TRY_AGAIN:
         return Ruling(Verdict.LATER, reason)
-    if known is None:
+    if known is None and seen is None:
         return Ruling(Verdict.NEVER, reason)
     return Ruling(Verdict.BACK, reason)
 

@@ -82,6 +82,13 @@ STRONG, WEAK, BARE = '"a"', 'W/"a"', "a"
 
 
 @pytest.mark.parametrize(("etag", "if_range"), [(STRONG, STRONG), (WEAK, None), (BARE, None)])
+def test_no_date_stands_in_if_range_beside_a_tag(etag, if_range):
+    fields = {"etag": etag, "date": DATE, "last-modified": "Sat, 21 Nov 2026 11:00:00 GMT"}
+    identity = Head(200, fields).identity()
+    assert identity.if_range == (if_range if etag != BARE else fields["last-modified"])
+
+
+@pytest.mark.parametrize(("etag", "if_range"), [(STRONG, STRONG), (WEAK, None), (BARE, None)])
 def test_only_a_strong_tag_stands_in_if_range(etag, if_range):  # RFC 9110 13.1.5
     assert Head(200, {"etag": etag}).identity().if_range == if_range
 

@@ -539,3 +539,80 @@ def test_more_bytes_than_the_file_has_are_begun_again():
     planner.broke(segment, "reset", 0.0, 0.0)
     assert planner.next(1.0) is None
     assert planner.next(1.0).ask.fields["Range"] == "bytes=0-"
+
+
+def test_what_lies_behind_an_unvouched_part_is_forgotten():
+    """It would never be compared with it."""
+    planner = Planner(URL, Settings(), State(URL, URL, STRONG, (ByteRange(0, 99_999), ByteRange(500_000, 999_999))))
+    for _ in range(2):
+        segment = planner.next(0.0)
+        taken = planner.answered(segment, part(segment.ask, 499_999, etag=""), URL, 0.0, 0.0)
+    assert taken
+    assert list(planner.spans) == [ByteRange(0, 99_999)]
+
+
+def test_unvouched_parts_that_are_too_short_to_compare_end_the_trust():
+    planner = Planner(URL, Settings(), State(URL, URL, Identity(complete_length=LENGTH), (ByteRange(0, 499_999),)))
+    segment = planner.next(0.0)
+    assert not planner.answered(segment, part(segment.ask, segment.ask.first_pos + 9, etag=""), URL, 0.0, 0.0)
+    assert not planner.next(0.0).ask.ranged
+
+
+def test_a_refused_connection_does_not_make_the_others_wait():
+    planner, first = begun(**FORCED)
+    planner.answered(planner.next(0.0), Head(429, {"retry-after": "900000"}), URL, 0.0, 0.0)
+    assert planner.allowed == 1
+    bring(planner, first, LENGTH)
+    planner.ended(first, 1.0, 0.0)
+    assert planner.next(1.0) is not None
+
+
+def test_connections_that_fail_together_are_one_failure():
+    planner, first = begun(segments=8, **FORCED)
+    others = [planner.next(0.0) for _ in range(7)]
+    for segment in [first, *others]:
+        planner.broke(segment, "refused", 0.0, 1.0)
+    assert (planner.error, planner._patience.tries) == (None, 1)
+
+
+def test_the_address_after_redirects_is_kept_after_a_break():
+    planner = Planner(URL, Settings())
+    segment = planner.next(0.0)
+    planner.answered(segment, part(segment.ask), "http://mirror/f", 0.0, 0.0)
+    bring(planner, segment, 1000)
+    planner.broke(segment, "reset", 0.0, 0.0)
+    assert planner.next(0.0).ask.address == "http://mirror/f"
+
+
+def test_more_than_a_thousand_failures():
+    planner = Planner(URL, Settings(tries=2000))
+    for number in range(1500):
+        planner.broke(planner.next(100.0 * number), "refused", 100.0 * number, 1.0)
+    assert planner.error is None
+
+
+def test_a_part_instead_of_all_is_not_taken_for_ever():
+    planner = Planner(URL, Settings(tries=4))
+    planner.answered(planner.next(0.0), Head(416, {}), URL, 0.0, 0.0)
+    for _ in range(10):
+        segment = planner.next(0.0)
+        if segment is None:
+            break
+        assert not planner.answered(segment, part(segment.ask, 99), URL, 0.0, 0.0)
+    assert isinstance(planner.error, NetworkError)
+
+
+def test_a_tag_that_comes_later_is_remembered():
+    planner = Planner(URL, Settings(), State(URL, URL, Identity(complete_length=LENGTH), (ByteRange(0, 99_999),)))
+    segment = planner.next(0.0)
+    assert planner.answered(segment, part(segment.ask), URL, 0.0, 0.0)
+    assert planner.identity.if_range == '"a"'
+
+
+def test_a_connection_that_has_become_slow_is_slow():
+    segment = Segment(Ask(URL), LENGTH - 1, 0.0)
+    segment.pos = 900_000
+    assert segment.rate(6.0) == pytest.approx(150_000)
+    segment.pos = 900_010
+    segment.rate(12.0)
+    assert segment.rate(13.0) < 10

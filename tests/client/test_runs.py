@@ -6,12 +6,16 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import urllib3
 
-from rangeware.client import DiskError, DownloadError, NetworkError, Progress, adownload, download, partial
+from rangeware.client import DigestError, DiskError, DownloadError, NetworkError, Progress, adownload, download, partial
+from rangeware.client.engine import Engine
 from rangeware.client.fetch import _Run
 from rangeware.client.journal import Seam, State
+from rangeware.client.meter import Limiter
 from rangeware.client.partial import Partial, journal_of
 from rangeware.client.planner import Planner
 from rangeware.client.settings import Settings
@@ -289,3 +293,162 @@ def test_nothing_is_noted_before_there_is_a_journal(tmp_path):
         assert not journal_of(opened.path).exists()
     finally:
         opened.close()
+
+
+def part_of(server: FaultServer, final: Path) -> bytes:
+    """Have a partial file of 300,000 bytes left by a run that was cut."""
+    server.behave_as(cut)
+    with pytest.raises(NetworkError):
+        download(server.url, final, tries=1)
+    return final.with_name("f.part").read_bytes()
+
+
+@pytest.mark.parametrize("first", [
+    lambda call: call.send(call.reply.put("ETag", '"other"')),
+    lambda call: call.send(call.reply.put("Content-Range", "bytes */5")._replace(status=416).carrying(b"")),
+    lambda call: call.send(call.reply._replace(content=call.reply.content[::-1])),
+], ids=["another tag", "shorter", "other bytes"])
+@pytest.mark.parametrize("then", [404, 503])
+def test_the_old_part_stays_where_the_new_version_cannot_be_had(server, tmp_path, first, then):
+    final = tmp_path / "f"
+    left = part_of(server, final)
+    server.behave_as(lambda call: first(call) if call.number == 0 else call.send(call.reply._replace(status=then)))
+    with pytest.raises(NetworkError) as caught:
+        download(server.url, final, **{**QUICK, "tries": 3})
+    assert "300,000 of 600,000" in caught.value.kept
+    assert (tmp_path / "f.part").read_bytes() == left
+    server.behave_as(behave)
+    assert download(server.url, final).kept == 300_000
+    assert final.read_bytes() == server.version.content
+
+
+def test_a_server_cannot_plant_a_partial_file(server, tmp_path):
+    for name in ("good.part", "good.part.json", "good.PART.new.json", "good.part.1"):
+        server.behave_as(lambda call, name=name: call.send(
+            call.reply.put("Content-Disposition", f'attachment; filename="{name}"')))
+        assert ".part" not in download(server.url, directory=tmp_path).path.name.lower()
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("links", ["final", "whole", "elsewhere"])
+def test_killed_while_the_file_got_its_name(server, tmp_path, force, links):
+    final, part = tmp_path / "f", tmp_path / "f.part"
+    part_of(server, final)
+    os.link(part, {"final": final, "whole": tmp_path / "f.part.whole", "elsewhere": tmp_path / "mine"}[links])
+    server.behave_as(behave)
+    done = download(server.url, final, force=force)
+    assert final.read_bytes() == server.version.content
+    assert done.kept == (0 if links == "elsewhere" else 300_000)
+    assert {path.name for path in tmp_path.iterdir()} == ({"f", "mine"} if links == "elsewhere" else {"f"})
+
+
+def test_a_run_that_begins_when_another_has_just_ended(server, tmp_path, monkeypatch):
+    """It has looked whether there is such a file before there was."""
+    final, opened = tmp_path / "f", partial._open_locked
+
+    def late(path: Path) -> int:
+        monkeypatch.setattr(partial, "_open_locked", opened)
+        final.write_text("of the other run")
+        return opened(path)
+
+    monkeypatch.setattr(partial, "_open_locked", late)
+    with pytest.raises(DiskError, match="already"):
+        download(server.url, final)
+    assert final.read_text() == "of the other run"
+    final.unlink()
+    assert download(server.url, final).complete_length == 600_000  # nothing is locked
+
+
+def test_the_better_part_of_one_version_is_gone_on_with(server, tmp_path):
+    """A server that has no ranges for a while, and is cut later each time."""
+    final = tmp_path / "f"
+    part_of(server, final)
+
+    def without_ranges(call: Call) -> None:
+        reply = call.reply.without("Content-Range")
+        call.send_cut(reply._replace(status=200).carrying(server.version.content), 500_000)
+
+    server.behave_as(without_ranges)
+    with pytest.raises(NetworkError) as caught:
+        download(server.url, final, **{**QUICK, "tries": 2})
+    assert "500,000" in caught.value.kept
+    assert "f.part.new" in caught.value.kept
+    server.behave_as(behave)
+    assert download(server.url, final).kept == 500_000
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert final.read_bytes() == server.version.content
+
+
+def test_progress_is_told_by_the_thread_that_called(server, tmp_path):
+    threads = set()
+    download(server.url, tmp_path / "f", progress=lambda each: threads.add(threading.get_ident()), **FOUR)
+    assert threads == {threading.get_ident()}
+
+
+def test_what_progress_raises_ends_a_download_by_asyncio(server, tmp_path):
+    server.act = half
+
+    def weary(progress: Progress) -> None:
+        if progress.done >= 300_000:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(adownload(server.url, tmp_path / "f", progress=weary, **QUICK))
+    assert (tmp_path / "f.part").stat().st_size == 300_000
+
+
+def test_a_chunked_answer_that_never_ends_after_its_last_byte(server, tmp_path):
+    def trailers(call: Call) -> None:
+        reply = call.reply.put("Content-Length").put("Transfer-Encoding", "chunked")
+        call.line.send(reply.head() + b"%x\r\n%b\r\n0\r\n" % (len(reply.content), reply.content))
+        while not server.closing.wait(0.05):
+            call.line.send(b"A: b\r\n")
+
+    server.act = trailers
+    assert download(server.url, tmp_path / "f", **{**QUICK, "stall": 0.2}).complete_length == 600_000
+    assert (tmp_path / "f").read_bytes() == server.version.content
+
+
+def test_a_pool_with_few_places_and_fields_of_its_own(server, tmp_path):
+    headers = urllib3.make_headers(basic_auth="me:secret")
+    server.act = cut
+    with urllib3.PoolManager(maxsize=1, block=True, headers=headers) as pool:
+        with pytest.raises(NetworkError):
+            download(server.url, tmp_path / "f", pool=pool, tries=1)
+        server.behave_as(behave)
+        download(server.url, tmp_path / "f", pool=pool)
+    assert {request.field("authorization") for request in server.requests} == {headers["authorization"]}
+
+
+def test_a_wrong_digest_is_set_aside_and_leaves_nothing_else(server, tmp_path):
+    with pytest.raises(DigestError) as caught:
+        download(server.url, tmp_path / "f", sha256="0" * 64)
+    assert {path.name for path in tmp_path.iterdir()} == {"f.part.1", "f.part.1.json"}
+    assert "f.part.1" in caught.value.kept
+
+
+def test_names_that_are_none_for_the_system(server, tmp_path):
+    for name in ("a\0b", "a\ud800"):
+        with pytest.raises(DiskError):
+            download(server.url, tmp_path / name)
+
+
+def test_descriptors_and_threads_do_not_pile_up(server, tmp_path):
+    before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+    for number in range(20):
+        download(server.url, tmp_path / str(number), **FOUR)
+        server.behave_as(lambda call: call.send(call.reply._replace(status=404)))
+        with pytest.raises(NetworkError):
+            download(server.url, tmp_path / f"{number}-none")
+        server.behave_as(behave)
+    after = len(os.listdir("/proc/self/fd")) if before else 0
+    assert after - server.open_connections <= before + 5
+
+
+def test_what_a_segment_that_is_given_up_brings_is_not_compared():
+    planner = Planner("http://127.0.0.1/", Settings())
+    segment = planner.next(0.0)
+    planner.leave()
+    engine = Engine(planner, None, None, Limiter(None))
+    engine._witness(segment, Seam(ByteRange(0, 9), "0" * 64))
+    assert planner.seams == []

@@ -12,7 +12,9 @@ from rangeware.client.settings import Given, Settings, options_of
 
 WRONG = [
     ("segments", 0), ("segments", True), ("segments", 1.5), ("segments", "4"), ("tries", 0), ("segment_size", 0),
-    ("limit_rate", 0), ("limit_rate", -5), ("stall", -1), ("stall", "15"), ("stall", float("nan")),
+    ("limit_rate", 0), ("limit_rate", -5), ("stall", -1), ("stall", "15"), ("stall", float("nan")), ("stall", 0),
+    ("stall", 1e9),
+    ("headers", {"Host": "h"}), ("headers", {"if-none-match": "*"}),
     ("stall", float("inf")), ("first_delay", -0.1), ("longest_delay", None), ("worthwhile", -1), ("sha256", "abc"),
     ("sha256", 5), ("headers", {"Range": "bytes=0-"}), ("headers", {"if-range": '"a"'}),
     ("headers", {"Accept-Encoding": "gzip"}), ("headers", {"A": "b\r\nC: d"}), ("headers", {"A b": "c"}),

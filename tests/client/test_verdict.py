@@ -96,6 +96,12 @@ ANSWERS = [  # request, known, head, verdict, why
     pytest.param(RESUME, KNOWN, whole(416, content_range=None), Verdict.BAD, id="416 without a length"),
     pytest.param(RESUME, KNOWN, whole(416, content_range="bytes */*"), Verdict.BAD, id="416 with a star"),
     pytest.param(RESUME, UNMEASURED, whole(416, content_range="bytes */500"), Verdict.WHOLE, id="416: all is there"),
+    pytest.param(RESUME, UNMEASURED, whole(416, content_range="bytes */500", etag=None, last_modified=None),
+                 Verdict.BAD, id="416 to bytes that there must be, and nothing vouches"),
+    pytest.param(RESUME, KNOWN, whole(content_type="application/zip", etag='"b"'), Verdict.ANEW, id="another type"),
+    pytest.param(RESUME, KNOWN, whole(content_type="text/html", etag='"b"'), Verdict.STRANGE, id="a page with a tag"),
+    pytest.param(PLAIN, None, part(0, 99), Verdict.PLAIN, id="206 of a slice to a request without Range"),
+    pytest.param(FIRST, None, part(0, 2**62, 2**62 + 1), Verdict.PLAIN, id="first: longer than any file"),
     pytest.param(RESUME, UNMEASURED, whole(416, content_range="bytes */500", etag='"b"'), Verdict.CHANGED,
                  id="416: as many bytes of another version"),
     pytest.param(RESUME, UNMEASURED, whole(416, content_range="bytes */501"), Verdict.CHANGED, id="416: other length"),
@@ -122,3 +128,7 @@ def test_a_part_that_is_taken_says_which():
 ])
 def test_fields_of_a_request(ask, fields):
     assert ask.fields == {"Accept-Encoding": "identity", **fields}
+
+
+def test_what_has_been_there_may_come_again():
+    assert rule(FIRST, None, whole(403), seen=KNOWN).verdict is Verdict.BACK
