@@ -13,6 +13,7 @@ from pathlib import Path
 from ..fields import ByteRange
 from .errors import DiskError
 from .journal import Seam, State, parse, render, render_piece, render_seam
+from .system import link, sync_directory, write_all
 
 _BLOCK = 1 << 20
 _LONGEST_JOURNAL = 1 << 26  # bytes: no journal of ours comes near
@@ -91,7 +92,7 @@ class Partial:
             os.rename(self.path, other)
             with contextlib.suppress(FileNotFoundError):
                 os.rename(journal_of(self.path), journal_of(other))
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
             os.close(self._file)
             self._file = _open_locked(self.path)
         self.state = None
@@ -102,11 +103,11 @@ class Partial:
         with disk(self.path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(journal_of(self.path))
-            _sync_directory(self.path.parent)  # or a loss of power might bring one back, beside other bytes
+            sync_directory(self.path.parent)  # or a loss of power might bring one back, beside other bytes
             os.ftruncate(self._file, 0)
             journal = os.open(journal_of(self.path), _NEW_JOURNAL, 0o600)
             self._note_in(journal)
-            _write_all(journal, render(state, _boot_id()))
+            write_all(journal, render(state, _boot_id()))
 
     def discard(self) -> None:
         """Take it away, and its journal, as far as the system lets us.
@@ -122,7 +123,7 @@ class Partial:
         with disk(self.path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(journal_of(self.path))
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
             os.rename(other, self.path)
             os.rename(journal_of(other), journal_of(self.path))
             os.close(self._file)
@@ -206,7 +207,7 @@ class Partial:
                 os.unlink(fresh)
             journal = os.open(fresh, _NEW_JOURNAL, 0o600)
             try:
-                _write_all(journal, render(state, _boot_id()))
+                write_all(journal, render(state, _boot_id()))
                 os.fsync(journal)
             except OSError:
                 os.close(journal)
@@ -221,7 +222,7 @@ class Partial:
         :param seams: what is to be compared by now.
         """
         with disk(self.path):
-            _write_all(journal, b"".join([*map(render_piece, written), *map(render_seam, seams)]))
+            write_all(journal, b"".join([*map(render_piece, written), *map(render_seam, seams)]))
             os.rename(_fresh(self.path), journal_of(self.path))
         self._note_in(journal)
 
@@ -234,7 +235,7 @@ class Partial:
     def settle(self) -> None:
         """Have the names of the files on disk."""
         with disk(self.path):
-            _sync_directory(self.path.parent)
+            sync_directory(self.path.parent)
 
     # the end
 
@@ -250,8 +251,8 @@ class Partial:
                 os.utime(self._file, (modified, modified))
             os.fsync(self._file)
         with disk(final):
-            _link(self.path, final, force=force)
-            _sync_directory(final.parent)
+            link(self.path, final, by_way_of=whole_of(self.path) if force else None)
+            sync_directory(final.parent)
 
 
 def _fresh(part: Path) -> Path:
@@ -271,36 +272,3 @@ def _open_locked(path: Path) -> int:
         except FileNotFoundError:  # the other run has just given it its final name
             pass
         os.close(descriptor)
-
-
-def _write_all(descriptor: int, text: bytes) -> None:
-    while text:
-        text = text[os.write(descriptor, text):]
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _link(path: Path, final: Path, *, force: bool) -> None:
-    """A second name. Unlike a renaming it never takes the place of a file that came meanwhile, but for ``force``."""
-    whole = whole_of(path)
-    try:
-        os.link(path, whole if force else final)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if not force and os.path.lexists(final):
-            raise FileExistsError(17, "File exists") from None
-        os.rename(path, final)
-        return
-    try:
-        if force:
-            os.replace(whole, final)
-    except OSError:
-        os.unlink(whole)
-        raise

@@ -268,8 +268,6 @@ class Planner(Holdings):
         self.allowed = min(self.allowed, max(1, len(self.segments)))
         self.notices.append(("fewer", f"{reason}; going on with {self.allowed} at once"))
 
-    # comparing
-
     def mismatched(self, seam: Seam) -> None:
         """They are not: another version, or a server that sends other bytes than it says."""
         self._mismatches += 1

@@ -14,8 +14,8 @@ import rangeware.client
 WING = pathlib.Path(rangeware.client.__file__).parent
 LEVELS = [  # each may import those before it
     "errors", "progress", "spans", "heads", "verdict", "segments", "names", "digests", "meter", "settings", "journal",
-    "patience", "holdings", "planner", "partial", "files", "interim", "transport", "target", "engine", "fetch",
-    "wording", "arguments", "display", "command",
+    "patience", "holdings", "planner", "system", "partial", "files", "interim", "transport", "target", "engine",
+    "fetch", "wording", "arguments", "display", "command",
 ]
 NAMES = set(rangeware.client.__all__)
 PURE = {"errors", "progress", "spans", "heads", "verdict", "segments", "names", "digests", "meter", "settings",

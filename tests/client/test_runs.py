@@ -452,3 +452,10 @@ def test_what_a_segment_that_is_given_up_brings_is_not_compared():
     engine = Engine(planner, None, None, Limiter(None))
     engine._witness(segment, Seam(ByteRange(0, 9), "0" * 64))
     assert planner.seams == []
+
+
+def test_cut_within_the_bytes_that_are_compared(server, tmp_path):
+    part_of(server, tmp_path / "f")
+    server.behave_as(lambda call: call.send_cut(call.reply, 100) if call.number == 0 else call.send(call.reply))
+    assert download(server.url, tmp_path / "f", **QUICK).restarts == 0
+    assert (tmp_path / "f").read_bytes() == server.version.content
