@@ -89,7 +89,11 @@ class Engine:
             if segment is None:
                 return
             self._under_way.add(segment)
-            threading.Thread(target=self._fetch, args=(segment,), daemon=True).start()
+            try:
+                threading.Thread(target=self._fetch, args=(segment,), daemon=True).start()
+            except RuntimeError as exc:  # no more threads
+                self._under_way.discard(segment)
+                self._planner.broke(segment, str(exc), time.monotonic(), random.random())
 
     def _attend(self) -> None:
         with self._lock:

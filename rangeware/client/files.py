@@ -49,15 +49,17 @@ class Files:
     def _settle_names(self) -> None:
         """Now that no other run is at it: one may have ended meanwhile, or have been killed at its very end.
 
-        A file with both names was about to get the final one: it goes back to be shown whole.
+        A file that has both names is whole, since only such a one gets the final name.
         """
         with disk(self.final):
             with contextlib.suppress(OSError):
                 whole_of(self.current.path).unlink()
-            self._refuse_existing(self.current.path)
             if self.current.is_file(self.final):
-                os.unlink(self.final)
-            self.current.part_from_others()
+                self.current.discard()
+                self.current.reopen()
+            self._refuse_existing(self.current.path)
+        if self.current.named_elsewhere:
+            self._set_aside("has another name")
 
     @property
     def current(self) -> Partial:
@@ -69,9 +71,11 @@ class Files:
         self._prefer_the_better()
         state = self.current.state
         if self.current.strange or (state is not None and not _same_file(state, url)):
-            other = self.current.set_aside()
-            self._say(f"the partial file cannot be gone on with; it is kept as {other.name}")
+            self._set_aside("cannot be gone on with")
         return self.current.state
+
+    def _set_aside(self, why: str) -> None:
+        self._say(f"the partial file {why}; it is kept as {self.current.set_aside().name}")
 
     def _prefer_the_better(self) -> None:
         """A server that gave no ranges for a while may have left more of the same version in the other file."""
@@ -121,10 +125,8 @@ class Files:
         of_all = "" if complete_length is None else f" of {complete_length:,}"
         return f"{length:,}{of_all} bytes are kept in {path}" if length else ""
 
-    def close(self, *, worthless: bool) -> None:
-        """Let go of all. ``worthless``: there is not a byte in the partial file, so that it need not stay."""
-        if worthless:
-            self.current.discard()
+    def close(self) -> None:
+        """Let go of all."""
         for partial in self._opened:
             partial.close()
 

@@ -52,7 +52,7 @@ def whole_of(part: Path) -> Path:
 def read_state(part: Path) -> State | None:
     """What the journal of a partial file says; None where it says nothing that can be believed."""
     try:
-        with open(journal_of(part), "rb") as file:
+        with open(os.open(journal_of(part), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             state = parse(file.read(_LONGEST_JOURNAL), _boot_id())
         if state is None or (state.finished and part.stat().st_size <= state.finished[-1].last_pos):
             return None
@@ -93,10 +93,16 @@ class Partial:
             with contextlib.suppress(FileNotFoundError):
                 os.rename(journal_of(self.path), journal_of(other))
             sync_directory(self.path.parent)
-            os.close(self._file)
-            self._file = _open_locked(self.path)
-        self.state = None
+        self.reopen()
         return other
+
+    def reopen(self) -> None:
+        """Open what now has its name, an empty file if there is none."""
+        with disk(self.path):
+            opened = _open_locked(self.path)
+        os.close(self._file)
+        self._file = opened
+        self.state = read_state(self.path)
 
     def begin(self, state: State) -> None:
         """Empty it, and write down what it is to become. No other thread may be in ``save``'s second half."""
@@ -126,18 +132,12 @@ class Partial:
             sync_directory(self.path.parent)
             os.rename(other, self.path)
             os.rename(journal_of(other), journal_of(self.path))
-            os.close(self._file)
-            self._file = _open_locked(self.path)
-        self.state = read_state(self.path)
+        self.reopen()
 
-    def part_from_others(self) -> None:
-        """Where the file has another name too, leave it that one alone, and begin with an empty file."""
-        if os.fstat(self._file).st_nlink > 1:
-            with disk(self.path):
-                os.unlink(self.path)
-                os.close(self._file)
-                self._file = _open_locked(self.path)
-            self.state = None
+    @property
+    def named_elsewhere(self) -> bool:
+        """Whether the file has another name, too: what is written would come into that one."""
+        return os.fstat(self._file).st_nlink > 1
 
     def is_file(self, path: Path) -> bool:
         """Whether this is another name of it."""
@@ -147,8 +147,10 @@ class Partial:
             return False
 
     def close(self) -> None:
-        """Let go of it. Others may go on with it then."""
+        """Let go of it. Others may go on with it then. An empty file does not stay."""
         self._note_in(None)
+        if not os.fstat(self._file).st_size and self.is_file(self.path):
+            self.discard()
         os.close(self._file)
         self._file = -1
 

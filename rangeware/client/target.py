@@ -165,10 +165,9 @@ class Target:
                 f"what came is kept as {other}")
 
     def close(self) -> None:
-        """Let go of the files. A partial file without a byte does not stay."""
+        """Let go of the files."""
         if self._files is not None:
-            nothing = self._current and not self._planner.spans.length
-            self._files.close(worthless=nothing or not self._noted)
+            self._files.close()
 
     @property
     def kept_text(self) -> str:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from email.errors import MissingHeaderBodySeparatorDefect
 from http.client import HTTPException, IncompleteRead
+from importlib.util import find_spec
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
@@ -222,6 +223,8 @@ def _pool(url: str, settings: Settings) -> urllib3.PoolManager:
         return passing_over_interim(urllib3.PoolManager(maxsize=most))
     try:
         if proxy.startswith("socks"):
+            if find_spec("socks") is None:
+                raise ImportError("PySocks is missing")
             from urllib3.contrib.socks import SOCKSProxyManager
 
             return SOCKSProxyManager(proxy, num_pools=10, maxsize=most)

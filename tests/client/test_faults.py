@@ -23,8 +23,9 @@ _CASES = [pytest.param(fault, scenario, id=f"{fault.name}-{scenario}") for scena
 @pytest.fixture(scope="module")
 def running(request: pytest.FixtureRequest) -> Iterator[Trials]:
     """The trials of all the tests that were chosen, several at a time."""
-    calls = [getattr(item, "callspec", None) for item in request.session.items]
-    wanted = [(call.params["fault"], call.params["scenario"]) for call in calls if call and "fault" in call.params]
+    ours = [item for item in request.session.items if "running" in getattr(item, "fixturenames", ())]
+    calls = [item.callspec.params for item in ours]
+    wanted = [(params["fault"], params["scenario"]) for params in calls if isinstance(params["fault"], Fault)]
     with trials(wanted, download) as begun:
         yield begun
 

@@ -330,16 +330,77 @@ def test_a_server_cannot_plant_a_partial_file(server, tmp_path):
 
 
 @pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize("links", ["final", "whole", "elsewhere"])
-def test_killed_while_the_file_got_its_name(server, tmp_path, force, links):
+def test_killed_while_the_file_got_its_name(server, tmp_path, force):
+    """It has both names, and is whole, since only such a one gets the final name."""
     final, part = tmp_path / "f", tmp_path / "f.part"
     part_of(server, final)
-    os.link(part, {"final": final, "whole": tmp_path / "f.part.whole", "elsewhere": tmp_path / "mine"}[links])
+    part.write_bytes(server.version.content)
+    os.link(part, tmp_path / "f.part.whole")
+    os.link(part, final)
     server.behave_as(behave)
-    done = download(server.url, final, force=force)
+    if force:
+        assert download(server.url, final, force=True).kept == 0
+    else:
+        with pytest.raises(DiskError, match="already"):
+            download(server.url, final)
     assert final.read_bytes() == server.version.content
-    assert done.kept == (0 if links == "elsewhere" else 300_000)
-    assert {path.name for path in tmp_path.iterdir()} == ({"f", "mine"} if links == "elsewhere" else {"f"})
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_killed_before_the_file_got_its_name(server, tmp_path):
+    part_of(server, tmp_path / "f")
+    os.link(tmp_path / "f.part", tmp_path / "f.part.whole")
+    server.behave_as(behave)
+    assert download(server.url, tmp_path / "f", force=True).kept == 300_000
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_part_with_another_name_is_not_written_to(server, tmp_path):
+    left = part_of(server, tmp_path / "f")
+    os.link(tmp_path / "f.part", tmp_path / "mine")
+    server.behave_as(behave)
+    assert download(server.url, tmp_path / "f").kept == 0
+    assert (tmp_path / "f").read_bytes() == server.version.content
+    assert (tmp_path / "mine").read_bytes() == (tmp_path / "f.part.1").read_bytes() == left
+
+
+@pytest.mark.parametrize("step", ["prepare", "engage", "settle"])
+@pytest.mark.parametrize("failure", [DiskError("no space left"), KeyboardInterrupt()])
+def test_what_is_left_stays_where_it_cannot_be_taken_up(server, tmp_path, monkeypatch, step, failure):
+    left = part_of(server, tmp_path / "f")
+
+    def fail(*arguments: object) -> None:
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Partial, step, fail)
+        with pytest.raises(type(failure)):
+            download(server.url, tmp_path / "f")
+    assert (tmp_path / "f.part").read_bytes() == left
+    server.behave_as(behave)
+    assert download(server.url, tmp_path / "f").kept == 300_000
+
+
+def test_a_journal_that_is_a_pipe_is_not_waited_for(server, tmp_path):
+    os.mkfifo(tmp_path / "a.part.json")
+    assert download(server.url, directory=tmp_path).complete_length == 600_000
+
+
+def test_no_more_threads_for_a_second_connection(server, tmp_path, monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def refuse(self: threading.Thread) -> None:
+        if "_fetch" in self.name and started:
+            raise RuntimeError("can't start new thread")
+        started.append(self.name)
+        start(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        server.act = half
+        with pytest.raises(NetworkError):
+            download(server.url, tmp_path / "f", **{**FOUR, "stall": 0.2})
+    assert (tmp_path / "f.part").stat().st_size >= 300_000
 
 
 def test_a_run_that_begins_when_another_has_just_ended(server, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import contextlib
 import http.server
 import sys
 import threading
+import types
 from collections.abc import Iterator
 
 import pytest
@@ -169,10 +170,19 @@ def test_a_proxy_of_another_kind(monkeypatch, proxy):
 
 
 def test_a_socks_proxy_without_the_package_for_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "urllib3.contrib.socks", None)
+    monkeypatch.setattr("rangeware.client.transport.find_spec", lambda name: None)
     monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
-    with pytest.raises(NetworkError, match="proxy"):
+    with pytest.raises(NetworkError, match="PySocks"):
         Transport(parse_address("http://example.invalid/"), Settings())
+
+
+def test_a_socks_proxy_with_the_package_for_it(monkeypatch):
+    module = types.ModuleType("urllib3.contrib.socks")
+    module.SOCKSProxyManager = lambda proxy, **options: (proxy, options["maxsize"])
+    monkeypatch.setitem(sys.modules, "urllib3.contrib.socks", module)
+    monkeypatch.setattr("rangeware.client.transport.find_spec", lambda name: module)
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
+    assert Transport(parse_address("http://h/"), Settings())._pool == ("socks5://127.0.0.1:1", 4)
 
 
 def test_a_pool_of_the_callers_stays_open():
