@@ -1,6 +1,7 @@
 """rangeware around FastAPI: a sound to seek in, and a stream to resume. ``python demo_fastapi.py [PORT]``"""
 
 import contextlib
+import html
 import math
 import sys
 import tempfile
@@ -58,7 +59,7 @@ app.add_middleware(AsgiRangeMiddleware)  # all that is about ranges; the one add
 
 @app.get("/")
 async def page(request: Request) -> HTMLResponse:
-    return HTMLResponse(PAGE.format(url=request.base_url))
+    return HTMLResponse(PAGE.format(url=html.escape(str(request.base_url))))
 
 
 @app.get("/tones.wav")

@@ -158,7 +158,8 @@ class Engine:
                 self._read(segment, answer)
                 with self._lock:
                     self._planner.ended(segment, time.monotonic(), random.random())
-        self._compare_due()
+        with self._touching():
+            self._compare_due()
 
     def _accept(self, segment: Segment, answer: Answer) -> bool:
         with self._lock:
@@ -204,7 +205,10 @@ class Engine:
 
     @contextlib.contextmanager
     def _touching(self) -> Iterator[None]:
-        """The partial file is not closed, nor begun again, meanwhile. Segments that are not alive must let it be."""
+        """The partial file is not closed, nor begun again, meanwhile. Segments that are not alive must let it be.
+
+        Not for the thread that looks after all: what interrupts that one could leave it waiting for itself.
+        """
         with self._lock:
             self._writing += 1
         try:
@@ -219,7 +223,8 @@ class Engine:
             if segment.alive:
                 self._planner.seams.append(seam)
                 self._target.partial.note_seam(seam)
-        self._compare_due()
+        with self._touching():
+            self._compare_due()
 
     def _store(self, segment: Segment, block: bytes) -> bool:
         """Write what is wanted of it. False if that is not all of it."""
@@ -240,12 +245,11 @@ class Engine:
 
     def _compare_due(self) -> None:
         """Compare what is there of the bytes in front of segments."""
-        with self._touching():
+        with self._lock:
+            due = [] if self._stopping.is_set() else self._planner.due_seams()
+            partial = self._target.partial if due else None
+        for seam in due:
+            fits = partial is not None and partial.has(seam)
             with self._lock:
-                due = [] if self._stopping.is_set() else self._planner.due_seams()
-                partial = self._target.partial if due else None
-            for seam in due:
-                fits = partial is not None and partial.has(seam)
-                with self._lock:
-                    if seam in self._planner.seams:
-                        (self._planner.matched if fits else self._planner.mismatched)(seam)
+                if seam in self._planner.seams:
+                    (self._planner.matched if fits else self._planner.mismatched)(seam)

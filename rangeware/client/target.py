@@ -145,6 +145,7 @@ class Target:
         self._check()
         date = parse_http_date(identity.last_modified or "", EPOCH.replace(year=2000))
         self._files.finish(planner.complete_length or 0, None if date is None else date.timestamp())
+        self._noted = False
         self._tell("finished", "")
         asked = self._asked
         return Download(
