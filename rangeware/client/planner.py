@@ -240,7 +240,7 @@ class Planner(Holdings):
         if not segment.alive:
             return
         self._retire(segment)
-        if not segment.answered and self.segments:
+        if self.segments and not segment.brought:
             self._fewer(reason)
         if not segment.brought:
             self.address = self.url  # the one after redirects may be signed, or of a server that is gone

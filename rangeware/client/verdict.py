@@ -159,7 +159,7 @@ def _unsatisfied(ask: Ask, known: Identity | None, head: Head) -> Ruling:
         return Ruling(Verdict.BAD, "the server refuses the range and gives no length")
     found = head.identity()._replace(complete_length=content_range.complete_length, media_type=None)
     difference = known.difference(found)
-    sure = ask.first_pos == ask.keep_from or known.vouched_by(found)  # else it refuses bytes that it should have
+    sure = ask.first_pos == ask.keep_from  # else it refuses bytes in front of the end that it should have
     if not difference and content_range.complete_length == ask.keep_from:
         return Ruling(Verdict.WHOLE) if sure else Ruling(Verdict.BAD, "the server refuses a range that the file has")
     if not difference and known.complete_length is not None:

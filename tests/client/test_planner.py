@@ -208,8 +208,17 @@ def test_a_connection_that_breaks_in_its_answer_does_not():
     planner, _ = begun(**FORCED)
     second = planner.next(0.0)
     planner.answered(second, part(second.ask), URL, 0.0, 0.0)
+    bring(planner, second, 1)
     planner.broke(second, "reset", 0.0, 0.0)
     assert planner.allowed == 4
+
+
+def test_one_whose_answer_brings_nothing_does():
+    planner, _ = begun(**FORCED)
+    second = planner.next(0.0)
+    planner.answered(second, part(second.ask), URL, 0.0, 0.0)
+    planner.broke(second, "reset", 0.0, 0.0)
+    assert planner.allowed == 1
 
 
 def changed(planner: Planner) -> bool:

@@ -13,6 +13,7 @@ BEFORE = "Sat, 21 Nov 2026 11:00:00 GMT"
 LATER = "Sat, 21 Nov 2026 11:30:00 GMT"
 FIRST = Ask("http://h/f")
 PLAIN = FIRST._replace(ranged=False)
+AT_THE_END = Ask("http://h/f", 500, 500, None, '"a"')
 RESUME = Ask("http://h/f", 400, 500, 999, '"a"')  # 100 bytes in front are compared
 KNOWN = Identity(EntityTag("a"), BEFORE, True, 1000, "video/mp4")
 UNVOUCHED = Identity(None, None, False, 1000, "video/mp4")
@@ -95,7 +96,10 @@ ANSWERS = [  # request, known, head, verdict, why
     pytest.param(RESUME, KNOWN, whole(416, content_range="bytes */1000"), Verdict.BAD, id="416 though it has them"),
     pytest.param(RESUME, KNOWN, whole(416, content_range=None), Verdict.BAD, id="416 without a length"),
     pytest.param(RESUME, KNOWN, whole(416, content_range="bytes */*"), Verdict.BAD, id="416 with a star"),
-    pytest.param(RESUME, UNMEASURED, whole(416, content_range="bytes */500"), Verdict.WHOLE, id="416: all is there"),
+    pytest.param(AT_THE_END, UNMEASURED, whole(416, content_range="bytes */500"), Verdict.WHOLE,
+                 id="416: all is there"),
+    pytest.param(RESUME, UNMEASURED, whole(416, content_range="bytes */500"), Verdict.BAD,
+                 id="416 to bytes that there must be in front of the end"),
     pytest.param(RESUME, UNMEASURED, whole(416, content_range="bytes */500", etag=None, last_modified=None),
                  Verdict.BAD, id="416 to bytes that there must be, and nothing vouches"),
     pytest.param(RESUME, KNOWN, whole(content_type="application/zip", etag='"b"'), Verdict.ANEW, id="another type"),
