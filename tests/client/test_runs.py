@@ -14,6 +14,7 @@ import urllib3
 from rangeware.client import DigestError, DiskError, DownloadError, NetworkError, Progress, adownload, download, partial
 from rangeware.client.engine import Engine
 from rangeware.client.fetch import _Run
+from rangeware.client.heads import Identity
 from rangeware.client.journal import Seam, State
 from rangeware.client.meter import Limiter
 from rangeware.client.partial import Partial, journal_of
@@ -520,3 +521,32 @@ def test_cut_within_the_bytes_that_are_compared(server, tmp_path):
     server.behave_as(lambda call: call.send_cut(call.reply, 100) if call.number == 0 else call.send(call.reply))
     assert download(server.url, tmp_path / "f", **QUICK).restarts == 0
     assert (tmp_path / "f").read_bytes() == server.version.content
+
+
+def test_ended_within_the_bytes_that_are_compared(server, tmp_path):
+    """The last chunk comes before the first byte that is missing."""
+    def short(call: Call) -> None:
+        reply = call.reply.put("Content-Length").put("Transfer-Encoding", "chunked")
+        call.line.send(reply.head() + b"64\r\n%b\r\n0\r\n\r\n" % reply.content[:100])
+
+    part_of(server, tmp_path / "f")
+    server.behave_as(lambda call: short(call) if call.number == 0 else call.send(call.reply))
+    assert download(server.url, tmp_path / "f", **QUICK).restarts == 0
+    assert (tmp_path / "f").read_bytes() == server.version.content
+
+
+def test_what_was_begun_again_while_it_was_compared_is_left():
+    seam = Seam(ByteRange(0, 9), "0" * 64)
+    url = "http://127.0.0.1/"
+    planner = Planner(url, Settings(), State(url, url, Identity(), (ByteRange(0, 99),), (seam,)))
+
+    class Beginning:
+        def has(self, seam: Seam) -> bool:
+            planner.seams.clear()
+            return False
+
+    class Files:
+        partial = Beginning()
+
+    Engine(planner, None, Files(), Limiter(None))._compare_due()
+    assert planner.generation == 0
