@@ -119,7 +119,7 @@ class Files:
 
         :param length: bytes in the current partial file.
         """
-        path, left = self.current.path, self._opened[0].state
+        path, left = self.current.path, read_state(self._opened[0].path)
         if not length and left is not None:
             path, length, complete_length = self._opened[0].path, _length(left), left.identity.complete_length
         of_all = "" if complete_length is None else f" of {complete_length:,}"

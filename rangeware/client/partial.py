@@ -248,6 +248,8 @@ class Partial:
         :raises DiskError: also where there is a file of that name, but for ``force``.
         """
         with disk(self.path):
+            if os.fstat(self._file).st_size < complete_length:
+                raise OSError(0, "somebody has cut the partial file")
             os.ftruncate(self._file, complete_length)
             if modified is not None:
                 os.utime(self._file, (modified, modified))

@@ -45,7 +45,7 @@ class Planner(Holdings):
         self._seen: Identity | None = None
         self._mismatches = 0
         self._unsure = False
-        self._longest_margin = OVERLAP
+        self._longest_margin = RESUMED
         if state is not None:
             self.adopt(state)
 
@@ -55,8 +55,6 @@ class Planner(Holdings):
         self._seen = state.identity
         self.address = state.address
         self._patience.progressed(self.spans.length)
-
-    # what to do
 
     def next(self, now: float) -> Segment | None:
         """Bytes to ask for at once, with a connection of their own; None if there is nothing to be done now."""
@@ -82,7 +80,9 @@ class Planner(Holdings):
 
     def _margin(self, first_pos: int, length: int) -> int:
         """How many bytes in front can be compared: those that are there, or will be."""
-        return min(length, self._longest_margin, self.spans.known_before(first_pos) or first_pos)
+        if length < OVERLAP:  # where no validator vouches, short parts do not make it less
+            length = min(length, self._longest_margin)
+        return min(length, self.spans.known_before(first_pos) or first_pos)
 
     def _ask(self, first_pos: int, last_pos: int | None) -> Ask:
         if self._plain:
@@ -97,8 +97,6 @@ class Planner(Holdings):
         """Segments that should have heard of the server long ago: in a head, or between bytes, that never ends."""
         longest = _PATIENCE * self._settings.stall
         return [each for each in self.segments if now - each.heard > longest]
-
-    # what happened
 
     def answered(self, segment: Segment, head: Head, address: str, now: float, jitter: float) -> bool:
         """The head of the answer is there. True if its content is to be read, and given to ``segment``.

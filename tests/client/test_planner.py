@@ -625,3 +625,15 @@ def test_a_connection_that_has_become_slow_is_slow():
     segment.pos = 900_010
     segment.rate(12.0)
     assert segment.rate(13.0) < 10
+
+
+def test_short_parts_do_not_shorten_what_is_compared_without_validators():
+    planner, segment = begun()
+    bring(planner, segment, 500_000)
+    planner.broke(segment, "reset", 0.0, 0.0)
+    segment = planner.next(0.0)
+    planner.answered(segment, part(segment.ask, segment.ask.first_pos + 99), URL, 0.0, 0.0)
+    planner.broke(segment, "too short", 0.0, 0.0)
+    segment = planner.next(0.0)
+    assert not planner.answered(segment, part(segment.ask, etag=""), URL, 0.0, 0.0)
+    assert planner.next(0.0).ask.first_pos == 500_000 - OVERLAP

@@ -550,3 +550,27 @@ def test_what_was_begun_again_while_it_was_compared_is_left():
 
     Engine(planner, None, Files(), Limiter(None))._compare_due()
     assert planner.generation == 0
+
+
+def test_a_file_that_somebody_has_cut_gets_no_name(tmp_path):
+    opened = Partial(tmp_path / "f.part")
+    opened.write(0, memoryview(b"abc"))
+    with pytest.raises(DiskError, match="cut"):
+        opened.publish(tmp_path / "f", 5, None, force=False)
+    opened.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["f.part"]
+
+
+def test_what_this_run_had_brought_before_the_file_changed_is_told(server, tmp_path):
+    def change(call: Call) -> None:
+        if call.number == 0:
+            call.send_cut(call.reply, 300_000)
+        elif call.number == 1:
+            call.send(call.reply.put("ETag", '"other"'))
+        else:
+            call.send(call.reply._replace(status=404))
+
+    server.act = change
+    with pytest.raises(NetworkError) as caught:
+        download(server.url, tmp_path / "f", **{**QUICK, "segments": 1, "tries": 2})
+    assert "300,000 of 600,000" in caught.value.kept
