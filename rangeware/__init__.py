@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidOption, TruncatedSource
-from .fields import ByteRange
+from .http.ranges import ByteRange
 from .plan import Plan, Reason
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ import secrets
 from datetime import datetime, timezone
 from typing import Any
 
+from .core.segments import whole_content
 from .forward import Spool
 from .openers import glance, open_source
 from .options import Options
 from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide
-from .reply import Field, Head, Reply, compose, describe, made_validators, whole
+from .reply import Field, Head, Reply, compose, describe, made_validators
 from .servers import SMALL
 from .sources import SeekableSource, Source
 
@@ -109,7 +110,7 @@ def of_file(reply: Reply, source: Source | None) -> Reply:
     seekable = isinstance(source, SeekableSource) and not source.is_moved and not source.shorter
     if reply.segments is not None or source is None or not seekable:
         return reply
-    return reply._replace(segments=whole(source.complete_length), length=source.complete_length)
+    return reply._replace(segments=whole_content(source.complete_length), length=source.complete_length)
 
 
 def _now() -> datetime:

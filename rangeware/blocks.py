@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 
-from .fields import Segment
+from .core.segments import Segment, skip_content
 from .hosts import Host
 from .paths import Opened
-from .slicer import after
 from .sources import SeekableSource, Source
 
 Pull = Callable[[], Awaitable[bytes]]
@@ -60,7 +59,7 @@ class _OnDisk:
         return block
 
     def _fetched(self) -> bytes:
-        self._rest = after(self._rest, self._pulled)
+        self._rest = skip_content(self._rest, self._pulled)
         block = next(self._source.render(self._rest), b"")
-        self._pulled, self._blocks = 0, self._cached.render(after(self._rest, len(block)))
+        self._pulled, self._blocks = 0, self._cached.render(skip_content(self._rest, len(block)))
         return block

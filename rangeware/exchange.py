@@ -7,12 +7,11 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .answering import Answering, of_file
-from .fields import make
 from .forward import Body, Chunks, ForwardSource, Spool, Write, Written, abandon, in_one
 from .openers import open_source
 from .options import Options
 from .plain import plain_length
-from .plan import Plan, Reason, RequestFields, decide_one, only_spec
+from .plan import Plan, Reason, RequestFields, decide_one, make, only_spec
 from .reply import ACCEPT_RANGES, Field, Head, Reply, compose_one
 from .servers import hand_over, sent_once
 from .sources import SeekableSource, Source

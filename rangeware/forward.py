@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress, islice, repeat
 from operator import length_hint
 
-from .fields import Segment
+from .core.segments import Segment
 from .slicer import Slicer
 
 Write = Callable[[bytes], object]

@@ -7,10 +7,9 @@ from os import PathLike
 from typing import Any
 
 from .errors import OutOfTurn
-from .fields import make
 from .openers import has_length
 from .plain import SPELLINGS
-from .plan import RequestFields
+from .plan import RequestFields, make
 from .reply import Field
 
 Message = MutableMapping[str, Any]

@@ -10,8 +10,9 @@ from io import FileIO
 from typing import NamedTuple
 
 from .answering import Answering, of_file
+from .core.segments import whole_content
 from .plan import Plan
-from .reply import Head, Reply, whole
+from .reply import Head, Reply
 from .sources import Source
 
 Path = str | bytes | os.PathLike[str]
@@ -55,7 +56,7 @@ class PathAnswering(Answering):
         if reply.segments is None:
             is_whole = source is None or source.shorter or source.complete_length == size
         else:
-            is_whole = reply.segments == whole(size)
+            is_whole = reply.segments == whole_content(size)
         hands_on = by_server and is_whole and not self._is_bodiless(reply)
         reply = reply if hands_on else of_file(reply, source)
         content = None if hands_on else self._file_content(reply, source)

@@ -6,22 +6,12 @@ import enum
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from .fields import (
-    ANY,
-    EPOCH,
-    ByteRange,
-    EntityTag,
-    RangeSpec,
-    count_range_specs,
-    make,
-    parse_entity_tag,
-    parse_entity_tags,
-    parse_http_date,
-    parse_range,
-    part_heads,
-    range_unit,
-)
-from .slicer import content_length
+from .core.segments import content_length, part_heads
+from .http.dates import EPOCH, parse_http_date
+from .http.etags import ANY, EntityTag, parse_entity_tag, parse_entity_tags
+from .http.ranges import ByteRange, RangeSpec, count_range_specs, parse_range, range_unit
+
+make = tuple.__new__
 
 BOUNDARY_LENGTH = 32
 """Characters in the boundary of a multipart answer: 128 random bits in hexadecimal."""

@@ -9,21 +9,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from .fields import (
-    EPOCH,
-    ByteRange,
-    EntityTag,
-    Segment,
-    format_http_date,
-    make,
-    parse_complete_length,
-    parse_entity_tag,
-    parse_http_date,
-    part_heads,
-    unsatisfied_range,
-)
-from .plan import Plan, Reason, Representation
-from .slicer import content_length
+from .core.segments import Segment, content_length, part_heads, whole_content
+from .http.dates import EPOCH, format_http_date, parse_http_date
+from .http.etags import EntityTag, parse_entity_tag
+from .http.ranges import ByteRange, parse_complete_length, unsatisfied_range
+from .plan import Plan, Reason, Representation, make
 
 Field = tuple[str, str]
 
@@ -259,12 +249,8 @@ def _whole(plan: Plan, head: Head, selected: Representation) -> Reply:
     if plan.reason in (Reason.NO_RANGE, Reason.METHOD):
         return Reply(200, fields, None)
     fields = [field for field in fields if field[0].lower() != "content-length"]
-    return Reply(200, [*fields, ("Content-Length", str(complete_length))], whole(complete_length), complete_length)
-
-
-def whole(complete_length: int) -> tuple[Segment, ...]:
-    """The content where it is all of the representation."""
-    return (ByteRange(0, complete_length - 1) if complete_length else b"",)
+    fields.append(("Content-Length", str(complete_length)))
+    return Reply(200, fields, whole_content(complete_length), complete_length)
 
 
 def _advertised(status: int, fields: list[Field], segments: tuple[Segment, ...], length: int) -> Reply:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from .core.segments import Segment
 from .errors import TruncatedSource
-from .fields import ByteRange, Segment
 from .forward import close_all
+from .http.ranges import ByteRange
 from .reply import Field
 from .sources import DiskFile, Source
 

@@ -1,37 +1,12 @@
-"""Segments: how long they are, and how they come out of chunks that arrive in order."""
+"""Slicer: how segments come out of chunks that arrive in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Iterable
 
+from .core.segments import Segment
 from .errors import TruncatedSource
-from .fields import ByteRange, Segment
-
-_first_pos: Callable[[ByteRange], int] = itemgetter(0)
-_last_pos: Callable[[ByteRange], int] = itemgetter(1)
-
-
-def content_length(ranges: Sequence[ByteRange], literals: Iterable[bytes] = ()) -> int:
-    """Bytes in the content that has these in it: the one place that computes Content-Length."""
-    return sum(map(_last_pos, ranges)) - sum(map(_first_pos, ranges)) + len(ranges) + sum(map(len, literals))
-
-
-def after(segments: Iterable[Segment], length: int) -> list[Segment]:
-    """What is left of the segments after so many bytes of the content that they are."""
-    left: list[Segment] = []
-    for segment in segments:
-        size = len(segment) if isinstance(segment, bytes) else segment.length
-        if length < size:
-            left.append(_without(segment, length))
-        length = max(0, length - size)
-    return left
-
-
-def _without(segment: Segment, length: int) -> Segment:
-    if isinstance(segment, bytes):
-        return segment[length:]
-    return ByteRange(segment.first_pos + length, segment.last_pos)
+from .http.ranges import ByteRange
 
 
 class Slicer:

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from .core.segments import Segment
 from .errors import TruncatedSource
-from .fields import Segment
 
 
 class Source(Protocol):

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from rangeware.fields import ByteRange, EntityTag, parse_entity_tag
+from rangeware.http.etags import EntityTag, parse_entity_tag
+from rangeware.http.ranges import ByteRange
 from rangeware.plan import Limits, Plan, Reason, Representation, RequestFields, decide
 
 COMPLETE_LENGTH = 1000

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from rangeware.fields import ByteRange, EntityTag
+from rangeware.http.etags import EntityTag
+from rangeware.http.ranges import ByteRange
 from rangeware.plan import Limits, Plan, Reason, RequestFields, decide
 from rangeware.reply import Head, compose, describe, made_validators
 

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from rangeware.errors import TruncatedSource
-from rangeware.fields import ByteRange
 from rangeware.forward import ForwardSource
+from rangeware.http.ranges import ByteRange
 from rangeware.slicer import Slicer
 
 WHOLE = b"0123456789"

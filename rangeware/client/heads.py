@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ..fields import EPOCH, ByteRange, EntityTag, parse_complete_length, parse_entity_tag, parse_http_date
+from ..http.dates import EPOCH, parse_http_date
+from ..http.etags import EntityTag, parse_entity_tag
+from ..http.ranges import ContentRange, parse_complete_length, parse_content_range
 
-# RFC 9110 14.4. No file has a length of more than 19 digits.
-_CONTENT_RANGE = re.compile(r"bytes +(?:([0-9]{1,19})-([0-9]{1,19})|\*)/([0-9]{1,19}|\*)", re.ASCII | re.IGNORECASE)
 _SECOND = timedelta(seconds=1)
 _LONGEST_WAIT = 10**6  # seconds
 _LONGEST = 2**62  # bytes: more than any file has
-
-
-class ContentRange(NamedTuple):
-    """The value of Content-Range: ``part`` is None in a 416, ``complete_length`` where there is a star."""
-
-    part: ByteRange | None
-    complete_length: int | None
 
 
 class Identity(NamedTuple):
@@ -91,15 +83,7 @@ class Head(NamedTuple):
     @property
     def content_range(self) -> ContentRange | None:
         """The value of Content-Range; None where it is missing or not to the grammar (RFC 9110 14.4)."""
-        match = _CONTENT_RANGE.fullmatch(self.fields.get("content-range", "").strip())
-        if match is None:
-            return None
-        complete_length = None if match[3] == "*" else int(match[3])
-        if match[1] is None:
-            return ContentRange(None, complete_length)
-        part = ByteRange(int(match[1]), int(match[2]))
-        beyond = part.last_pos >= (_LONGEST if complete_length is None else min(complete_length, _LONGEST))
-        return None if beyond or part.length < 1 else ContentRange(part, complete_length)
+        return parse_content_range(self.fields.get("content-range", ""))
 
     @property
     def content_length(self) -> int | None:

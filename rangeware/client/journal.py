@@ -10,7 +10,8 @@ import json
 import re
 from typing import Any, NamedTuple
 
-from ..fields import ByteRange, parse_entity_tag
+from ..http.etags import parse_entity_tag
+from ..http.ranges import ByteRange
 from .digests import Digest, digest_of, parse_sha256
 from .heads import Identity
 from .spans import Spans

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..fields import ByteRange
+from ..http.ranges import ByteRange
 from .errors import DiskError
 from .journal import Seam, State, parse, render, render_piece, render_seam
 from .system import link, sync_directory, write_all

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..fields import ByteRange
+from ..http.ranges import ByteRange
 from .errors import ChangedError, DownloadError, NetworkError
 from .heads import Head, Identity
 from .holdings import Holdings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ..fields import ByteRange
+from ..http.ranges import ByteRange
 
 
 class Progress(NamedTuple):

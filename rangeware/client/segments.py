@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..fields import ByteRange
+from ..http.ranges import ByteRange
 from .heads import Head
 from .verdict import Ask
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..fields import ByteRange
+from ..http.ranges import ByteRange
 
 
 class Spans:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ..fields import EPOCH, parse_http_date
+from ..http.dates import EPOCH, parse_http_date
 from .digests import Digest, declared
 from .errors import DigestError
 from .files import Files, find_final

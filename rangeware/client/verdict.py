@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from ..fields import ByteRange
+from ..http.ranges import ByteRange
 from .heads import Head, Identity
 
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rangeware.client.heads import ContentRange, Head, Identity
-from rangeware.fields import ByteRange, EntityTag
+from rangeware.http.etags import EntityTag
+from rangeware.http.ranges import ByteRange
 
 DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
 CONTENT_RANGES = [

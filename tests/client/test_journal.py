@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rangeware.client.digests import Digest
 from rangeware.client.heads import Identity
 from rangeware.client.journal import Seam, State, parse, render, render_piece, render_seam
-from rangeware.fields import ByteRange, EntityTag
+from rangeware.http.etags import EntityTag
+from rangeware.http.ranges import ByteRange
 
 SHA256 = "ab" * 32
 IDENTITY = Identity(EntityTag("a", weak=True), "Sat, 21 Nov 2026 12:00:00 GMT", True, 1000, "video/mp4")

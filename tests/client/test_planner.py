@@ -17,7 +17,8 @@ from rangeware.client.planner import OVERLAP, PROBE, RESUMED, Planner
 from rangeware.client.segments import Segment, divide
 from rangeware.client.settings import Settings
 from rangeware.client.verdict import Ask
-from rangeware.fields import ByteRange, EntityTag
+from rangeware.http.etags import EntityTag
+from rangeware.http.ranges import ByteRange
 
 URL = "http://127.0.0.1/file"
 LENGTH = 1_000_000

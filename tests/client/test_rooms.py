@@ -44,7 +44,7 @@ def test_every_room_is_known():
 def test_the_client_uses_fields_and_errors_of_the_core_and_what_is_below(name):
     for level, module in _imports(name):
         if level == 2:
-            assert module in ("fields", "errors"), f"{name} imports {module}"
+            assert module == "errors" or module.startswith("http."), f"{name} imports {module}"
         elif level == 1:
             of_the_whole_wing = name in ("wording", "display", "command") and module in NAMES
             assert of_the_whole_wing or module in LEVELS[:LEVELS.index(name)]

@@ -20,7 +20,7 @@ from rangeware.client.meter import Limiter
 from rangeware.client.partial import Partial, journal_of
 from rangeware.client.planner import Planner
 from rangeware.client.settings import Settings
-from rangeware.fields import ByteRange
+from rangeware.http.ranges import ByteRange
 from tests.client.fault_server import Call, FaultServer, behave
 
 QUICK = {"stall": 5.0, "first_delay": 0.01, "longest_delay": 0.05}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rangeware.client.spans import Spans
-from rangeware.fields import ByteRange
+from rangeware.http.ranges import ByteRange
 
 LENGTH = 40
 PARTS = st.lists(st.tuples(st.integers(0, LENGTH - 1), st.integers(1, 12)).map(

@@ -6,7 +6,8 @@ import pytest
 
 from rangeware.client.heads import Head, Identity
 from rangeware.client.verdict import Ask, Verdict, rule
-from rangeware.fields import ByteRange, EntityTag
+from rangeware.http.etags import EntityTag
+from rangeware.http.ranges import ByteRange
 
 DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
 BEFORE = "Sat, 21 Nov 2026 11:00:00 GMT"
