@@ -14,8 +14,9 @@ from static_ranges import Ranges
 from webob.byterange import Range
 from werkzeug.http import parse_range_header
 
+from rangeware.core.plan import decide
+from rangeware.core.values import Limits, Plan, Representation, RequestFields
 from rangeware.http.ranges import parse_range
-from rangeware.plan import Limits, Plan, Representation, RequestFields, decide
 
 LENGTH = 1 << 30  # bytes in the representation, for the parsers that want to know
 

@@ -3,9 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .core.values import Plan, Reason
 from .errors import InvalidOption, TruncatedSource
 from .http.ranges import ByteRange
-from .plan import Plan, Reason
 
 if TYPE_CHECKING:
     from .asgi import AsgiRangeMiddleware

@@ -7,12 +7,14 @@ import secrets
 from datetime import datetime, timezone
 from typing import Any
 
-from .core.segments import whole_content
+from .core.head import AppHead, Field, describe, validators_of_file
+from .core.options import Options
+from .core.plan import decide
+from .core.reply import Reply, compose
+from .core.segments import BOUNDARY_LENGTH, whole_content
+from .core.values import Plan, Reason, RequestFields
 from .forward import Spool
 from .openers import glance, open_source
-from .options import Options
-from .plan import BOUNDARY_LENGTH, Plan, Reason, RequestFields, decide
-from .reply import Field, Head, Reply, compose, describe, made_validators
 from .servers import SMALL
 from .sources import SeekableSource, Source
 
@@ -36,14 +38,14 @@ class Answering:
         """Bytes read and sent at once, at most."""
         return self._options.block_size
 
-    def _source(self, head: Head, body: object) -> Source | None:
+    def _source(self, head: AppHead, body: object) -> Source | None:
         """How to get at the bytes of a body under this head; None where its complete length is unknown."""
         if self._request.method not in ("GET", "HEAD"):
             return None
         look = open_source if self._request.range is not None else glance
         return look(body, head.complete_length, self.block_size)
 
-    def _completed(self, head: Head, source: Source | None) -> Head:
+    def _completed(self, head: AppHead, source: Source | None) -> AppHead:
         """The head with what the app left out and is known of its body."""
         obstacle = head.obstacle()
         if source is None or source.shorter or obstacle not in (None, Reason.CONTENT_CODING):
@@ -51,11 +53,11 @@ class Answering:
         on_disk = source.on_disk
         added: list[Field] = []
         if on_disk is not None and self._options.validators and not head.has_validators:
-            added = made_validators(head, source.complete_length, on_disk.mtime_ns, on_disk.offset, _now())
+            added = validators_of_file(head, source.complete_length, on_disk.mtime_ns, on_disk.offset, _now())
         if obstacle is None and head.get("content-length") is None and self._is_told_by(source):
             # Without it some servers send an end of chunks after a HEAD, and a body of which nobody sees the end.
             added.append(("Content-Length", str(source.complete_length)))
-        return Head(head.status, [*head.fields, *added]) if added else head
+        return AppHead(head.status, [*head.fields, *added]) if added else head
 
     def _is_told_by(self, source: Source) -> bool:
         """Whether the body says how long the content of GET is, and can be held to it. An empty one on HEAD says
@@ -64,14 +66,14 @@ class Answering:
             return source.complete_length > 0
         return isinstance(source, SeekableSource) and not source.is_moved
 
-    def _plan(self, head: Head, source: Source | None) -> tuple[Plan, Reply]:
+    def _plan(self, head: AppHead, source: Source | None) -> tuple[Plan, Reply]:
         """The answer to the request, where the app has this head and the bytes of this source."""
         complete_length = None if source is None else source.complete_length
         if self._request.method == "HEAD":  # the body says nothing of what GET would send
             complete_length = head.complete_length or complete_length or None
         random_access = source is not None and source.random_access
         obstacle = Reason.SHORTER if source is not None and source.shorter else None
-        now = _now() if self._request.compares else None
+        now = _now() if self._request.needs_validators else None
         selected = describe(head, complete_length, now, random_access=random_access, obstacle=obstacle)
         plan = decide(self._request, selected, self._options.limits)
         boundary = secrets.token_hex(BOUNDARY_LENGTH // 2) if len(plan.ranges) > 1 else ""
@@ -92,7 +94,7 @@ class Answering:
 
     def _tell(self, plan: Plan) -> None:
         """Leaves the plan for whoever stands around us, where more was asked for than the whole."""
-        if not self._request.conditional:
+        if not self._request.is_conditional:
             return
         self._environ["rangeware.plan"] = plan
         if _LOGGER.isEnabledFor(logging.DEBUG):

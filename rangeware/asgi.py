@@ -8,16 +8,16 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from . import blocks, hosts, messages
-from .errors import OutOfTurn, TruncatedSource
+from .core.head import AppHead, Field, fastpath_length
+from .core.options import Options, OptionsDict
+from .core.reply import ACCEPT_RANGES, Reply
+from .core.slicer import Slicer
+from .core.values import Reason, RequestFields
+from .errors import AsgiProtocolError, TruncatedSource
 from .forward import Spool
 from .messages import Message
-from .options import Given, Options
 from .paths import PathAnswering
-from .plain import plain_length
-from .plan import Reason, RequestFields
-from .reply import ACCEPT_RANGES, Field, Head, Reply
 from .serverside import ServerSide
-from .slicer import Slicer
 from .sources import SeekableSource, Source
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class AsgiRangeMiddleware:
     :raises InvalidOption: if an option has a value that cannot work.
     """
 
-    def __init__(self, app: App, **options: Unpack[Given]) -> None:
-        self._options = Options.around(app, "an ASGI", options)
+    def __init__(self, app: App, **options: Unpack[OptionsDict]) -> None:
+        self._options = Options.for_app(app, "an ASGI", options)
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -67,7 +67,7 @@ class _Exchange(PathAnswering):
         self._environ = scope
         self._request = request
         self._server = server
-        self._is_plain = request.method == "GET" and not request.conditional
+        self._is_plain = request.method == "GET" and not request.is_conditional
         self._passes = False
         self._failure: Exception | None = None
         self._spool: Spool | None = None
@@ -76,7 +76,7 @@ class _Exchange(PathAnswering):
     async def run(self, app: App, scope: dict[str, Any]) -> None:
         """Runs the app, and looks whether it has done all of its work.
 
-        :raises OutOfTurn: if it sent what cannot come there, or did not finish.
+        :raises AsgiProtocolError: if it sent what cannot come there, or did not finish.
         :raises TruncatedSource: if its body was shorter than declared.
         """
         running = app(scope, self._server.receive, self.send)
@@ -88,7 +88,7 @@ class _Exchange(PathAnswering):
         if self._failure is not None:
             raise self._failure
         if not self._server.gone and self._take not in (self._too_early, self._pass_on, self._end, self._too_late):
-            raise OutOfTurn("the app returned before it had sent all of its answer")
+            raise AsgiProtocolError("the app returned before it had sent all of its answer")
 
     @cached_property
     def _host(self) -> hosts.Host:
@@ -97,7 +97,7 @@ class _Exchange(PathAnswering):
     async def send(self, message: Message) -> None:
         """The next message of the app.
 
-        :raises OutOfTurn: if it cannot come there.
+        :raises AsgiProtocolError: if it cannot come there.
         :raises TruncatedSource: if the body is shorter than declared.
         """
         kind = message.get("type")
@@ -112,24 +112,24 @@ class _Exchange(PathAnswering):
             elif kind in messages.CONTENT:
                 await self._take(message)
             elif kind is None:
-                raise OutOfTurn("the app sent a message without a type")
+                raise AsgiProtocolError("the app sent a message without a type")
             elif kind != messages.TRAILERS or self._server.trails:
                 await self._server.send(message)
-        except (OutOfTurn, TruncatedSource) as exc:  # the app might not let it through
+        except (AsgiProtocolError, TruncatedSource) as exc:  # the app might not let it through
             self._failure = exc
             raise
 
     def _keep(self, message: Message) -> None:
         if self._take != self._too_early:
-            raise OutOfTurn("the app sent http.response.start twice")
+            raise AsgiProtocolError("the app sent http.response.start twice")
         self._server.start, self._fields = messages.begun(message)
         self._take = self._begin
 
     async def _too_early(self, message: Message) -> None:
-        raise OutOfTurn(f"the app sent {message['type']} before http.response.start")
+        raise AsgiProtocolError(f"the app sent {message['type']} before http.response.start")
 
     async def _too_late(self, message: Message) -> None:
-        raise OutOfTurn(f"the app sent {message['type']} after the end of its answer")
+        raise AsgiProtocolError(f"the app sent {message['type']} after the end of its answer")
 
     async def _begin(self, message: Message) -> None:
         """The first message with content."""
@@ -137,11 +137,11 @@ class _Exchange(PathAnswering):
         if self._is_plain and status == 200:
             own = ACCEPT_RANGES in self._fields
             fields = [field for field in self._fields if field != ACCEPT_RANGES] if own else self._fields
-            length = plain_length(fields, message["type"] == messages.PATHSEND)
+            length = fastpath_length(fields, message["type"] == messages.PATHSEND)
             if length and messages.has_content(message, int(length)):
                 await self._hand_on(message, [] if own else [ACCEPT_RANGES])
                 return
-        self._head = Head(status, self._fields)
+        self._head = AppHead(status, self._fields)
         await (self._begin_file if message["type"] == messages.PATHSEND else self._begin_content)(message)
 
     async def _begin_content(self, message: Message) -> None:

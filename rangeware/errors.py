@@ -1,10 +1,10 @@
-"""What rangeware raises. Never for what a client sent: that gets a ``Plan`` with a reason."""
+"""The exceptions of rangeware. None is raised for what a client sent: that gets a ``Plan`` with a reason."""
 
 from __future__ import annotations
 
 
 class InvalidOption(ValueError):
-    """An option of the middleware has a value that cannot work: raised when the middleware is made.
+    """An option of the middleware has a value that cannot work; raised when the middleware is made.
 
     >>> RangeMiddleware(app, max_ranges=0)
     Traceback (most recent call last):
@@ -13,13 +13,13 @@ class InvalidOption(ValueError):
 
 
 class TruncatedSource(Exception):
-    """A body ended before the bytes that the head had promised: the fault of the app or of its storage.
+    """A body ended before the bytes that its head had promised: a fault of the app or of its storage.
 
-    Raised while the body is sent, so that the server closes the connection and the client sees that the answer
-    is incomplete (RFC 9112 section 8). Stopping quietly would let a kept-alive connection fall out of step.
+    Raised while the body is sent, so that the server closes the connection and the client sees that the response is
+    incomplete (RFC 9112 section 8). Merely stopping would leave a kept-alive connection out of step.
 
-    :param length: how many bytes the body had.
-    :param promised: how many it should have had at least.
+    :param length: bytes that the body had.
+    :param promised: bytes that it should have had at least.
     """
 
     def __init__(self, length: int, promised: int) -> None:
@@ -28,9 +28,9 @@ class TruncatedSource(Exception):
         self.promised = promised
 
 
-class OutOfTurn(RuntimeError):
-    """An ASGI app sent a message that cannot come there, or left out one that must: the fault of the app.
+class AsgiProtocolError(RuntimeError):
+    """An ASGI app sent a message that is not allowed at that point, or returned without a required one.
 
-    Raised out of ``send`` and, also if the app catches it, to the server, which then closes the connection or answers
-    500: a broken answer must not look whole.
+    Raised from ``send``. It also reaches the server if the app catches it: the server then closes the connection or
+    answers 500, so that a broken response never looks complete.
     """

@@ -7,12 +7,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .answering import Answering, of_file
+from .core.head import AppHead, Field, fastpath_length
+from .core.options import Options
+from .core.reply import ACCEPT_RANGES, Reply, single_part
+from .core.values import Plan, Reason, RequestFields
 from .forward import Body, Chunks, ForwardSource, Spool, Write, Written, abandon, in_one
+from .http.ranges import parse_range
 from .openers import open_source
-from .options import Options
-from .plain import plain_length
-from .plan import Plan, Reason, RequestFields, decide_one, make, only_spec
-from .reply import ACCEPT_RANGES, Field, Head, Reply, compose_one
 from .servers import hand_over, sent_once
 from .sources import SeekableSource, Source
 from .wrappers import FileWrapper, may_be_file, owner
@@ -32,6 +33,8 @@ _PHRASES = {
 _PLAIN = RequestFields("GET")
 
 
+_LONG = 100  # characters in a Range field: more than one range-spec usually has
+
 WAITING, STARTED, BEGUN, HANDED_ON = range(4)
 """How far an exchange is: no head; one that the app may still take back; too late for another; with the server."""
 
@@ -41,10 +44,10 @@ def request_fields(environ: Environ, preconditions: bool) -> RequestFields:
     get = environ.get
     if not preconditions:
         return RequestFields(environ["REQUEST_METHOD"], get("HTTP_RANGE"), get("HTTP_IF_RANGE"))
-    return make(RequestFields, (
+    return RequestFields(
         environ["REQUEST_METHOD"], get("HTTP_RANGE"), get("HTTP_IF_RANGE"), get("HTTP_IF_MATCH"),
         get("HTTP_IF_NONE_MATCH"), get("HTTP_IF_MODIFIED_SINCE"), get("HTTP_IF_UNMODIFIED_SINCE"),
-    ))
+    )
 
 
 class Exchange(Answering):
@@ -98,7 +101,7 @@ class Exchange(Answering):
                 return body
             if self._written is not None:
                 return Body(self._written.rest(body), self._written.missing, body)
-            if self._request.range is not None and not self._request.compares and self._request.method == "GET":
+            if self._request.range is not None and not self._request.needs_validators and self._request.method == "GET":
                 return self._one_range(body)
             return self._answer(body)
         except BaseException:
@@ -108,16 +111,18 @@ class Exchange(Answering):
     def _one_range(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """One range of an answer of which it is plain that it can be sliced; what takes more thought gets it."""
         kind: Any = type(body)
-        spec = only_spec(self._request.range or "") if self.status == "200 OK" else None
-        declared = plain_length(self.fields, kind is not list and may_be_file(kind)) if spec is not None else ""
+        value = self._request.range or ""
+        specs = parse_range(value) if self.status == "200 OK" and len(value) < _LONG and "," not in value else None
+        declared = fastpath_length(self.fields, kind is not list and may_be_file(kind)) if specs else ""
         source = open_source(body, int(declared), self.block_size) if declared else None
-        if spec is None or not isinstance(source, SeekableSource) or source.shorter:
+        if not specs or not isinstance(source, SeekableSource) or source.shorter:
             return self._answer(body, source)
-        plan = decide_one(spec, source.complete_length)
-        if plan is None:
+        part = specs[0].resolve(source.complete_length)
+        if part is None:
             return self._answer(body, source)
-        reply = compose_one(plan, self.fields, source.complete_length)
-        self._commit(plan, reply)
+        kept = [field for field in self.fields if field[0] != "Content-Length"]
+        reply = single_part(part, kept, source.complete_length)
+        self._commit(Plan(206, (part,), Reason.SLICED), reply)
         return self._rendered(reply, source, body)
 
     def _drawn(self, body: Iterable[bytes]) -> Chunks:
@@ -128,7 +133,7 @@ class Exchange(Answering):
         return chunks
 
     def _answer(self, body: Iterable[bytes], source: Source | None = None) -> Iterable[bytes]:
-        head = Head(_status_code(self.status), self.fields)
+        head = AppHead(_status_code(self.status), self.fields)
         source = source or self._source(head, body)
         told = self._completed(head, source)
         plan, reply = self._plan(told, source)
@@ -144,7 +149,7 @@ class Exchange(Answering):
         self._commit(plan, reply)
         return self._content(reply, source, body)
 
-    def _spooled(self, head: Head, body: Iterable[bytes]) -> Iterable[bytes]:
+    def _spooled(self, head: AppHead, body: Iterable[bytes]) -> Iterable[bytes]:
         """An answer of unknown length, once more of it is known."""
         spool, chunks = Spool(self._options.spool_limit), iter(body)
         spool.read_ahead(chunks)
@@ -190,7 +195,7 @@ class Exchange(Answering):
         self._written.push(data)
 
     def _begin_writing(self) -> Written:
-        head = Head(_status_code(self.status), self.fields)
+        head = AppHead(_status_code(self.status), self.fields)
         plan, reply = self._plan(head, self._source(head, iter(())))
         write = self._commit(plan, reply)
         if self._request.method == "HEAD":

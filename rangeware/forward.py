@@ -9,7 +9,7 @@ from itertools import chain, compress, islice, repeat
 from operator import length_hint
 
 from .core.segments import Segment
-from .slicer import Slicer
+from .core.slicer import Slicer
 
 Write = Callable[[bytes], object]
 
@@ -112,7 +112,7 @@ def _skip(slicer: Slicer, chunks: Iterator[bytes]) -> bytes | None:
         gap -= passed * size
         before = size
         chunk = next(chunks, None) if chunk is None else chunk
-    slicer.pass_over(slicer.gap - gap)
+    slicer.skip(slicer.gap - gap)
     return chunk
 
 

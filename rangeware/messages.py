@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from os import PathLike
 from typing import Any
 
-from .errors import OutOfTurn
+from .core.head import USUAL_NAMES, Field
+from .core.values import RequestFields
+from .errors import AsgiProtocolError
 from .openers import has_length
-from .plain import SPELLINGS
-from .plan import RequestFields, make
-from .reply import Field
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -26,7 +25,7 @@ CONTENT = frozenset({BODY, PATHSEND, ZEROCOPYSEND})
 _ASKED = (b"range", b"if-range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 _NAMES = {name: place for place, name in enumerate(_ASKED)}  # as in RequestFields
 _UNASKED: list[str | None] = [None] * len(_ASKED)
-_SPELLINGS = {name.lower().encode(): name for name in SPELLINGS}
+_SPELLINGS = {name.lower().encode(): name for name in USUAL_NAMES}
 
 
 def request_fields(scope: dict[str, Any], preconditions: bool) -> RequestFields:
@@ -40,7 +39,7 @@ def request_fields(scope: dict[str, Any], preconditions: bool) -> RequestFields:
             if place is not None and (preconditions or place < 2):
                 text, before = value.decode("latin-1"), values[place]
                 values[place] = text if before is None else f"{before}, {text}"
-    return make(RequestFields, (scope["method"], *values))
+    return RequestFields(scope["method"], *values)
 
 
 def app_scope(scope: dict[str, Any], request: RequestFields, hide_range: bool) -> dict[str, Any]:
@@ -59,15 +58,15 @@ def app_scope(scope: dict[str, Any], request: RequestFields, hide_range: bool) -
 def begun(start: Message) -> tuple[Message, list[Field]]:
     """The message that starts an answer, with a list of headers, and these as fields, spelled as they mostly are.
 
-    :raises OutOfTurn: if they are not pairs of bytes, or there is no status.
+    :raises AsgiProtocolError: if they are not pairs of bytes, or there is no status.
     """
     if not isinstance(start.get("status"), int):
-        raise OutOfTurn(f"the app sent http.response.start with the status {start.get('status')!r}")
+        raise AsgiProtocolError(f"the app sent http.response.start with the status {start.get('status')!r}")
     try:
         headers = [*start.get("headers", ())]
         fields = [(_SPELLINGS.get(name) or name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
     except (AttributeError, TypeError, ValueError) as exc:
-        raise OutOfTurn("the app sent headers that are not pairs of bytes") from exc
+        raise AsgiProtocolError("the app sent headers that are not pairs of bytes") from exc
     return {**start, "headers": headers}, fields
 
 
@@ -79,24 +78,24 @@ def encoded(fields: Iterable[Field]) -> list[tuple[bytes, bytes]]:
 def content_of(message: Message, needed: bool = True) -> bytes:
     """The bytes in a message.
 
-    :raises OutOfTurn: if it has none, but something else, and they are needed.
+    :raises AsgiProtocolError: if it has none, but something else, and they are needed.
     """
     if message["type"] == ZEROCOPYSEND and not needed:
         return b""
     content: bytes = message.get("body", b"")
     if message["type"] != BODY or not isinstance(content, (bytes, bytearray, memoryview)):
-        raise OutOfTurn(f"the app sent {type(content).__name__} in {message['type']} where bytes were to come")
+        raise AsgiProtocolError(f"the app sent {type(content).__name__} in {message['type']} where bytes were to come")
     return content if type(content) is bytes else memoryview(content).tobytes()
 
 
 def path_of(message: Message) -> str | bytes | PathLike[str]:
     """The path in a message that names one.
 
-    :raises OutOfTurn: if there is none.
+    :raises AsgiProtocolError: if there is none.
     """
     path = message.get("path")
     if not isinstance(path, (str, bytes, PathLike)):
-        raise OutOfTurn(f"the app sent {path!r} for the path of a file")
+        raise AsgiProtocolError(f"the app sent {path!r} for the path of a file")
     return path
 
 

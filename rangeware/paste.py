@@ -7,8 +7,8 @@ from dataclasses import fields
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
+from .core.options import Options
 from .errors import InvalidOption
-from .options import Options
 from .wsgi import RangeMiddleware
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def main(app: WSGIApplication, global_conf: dict[str, str], /, **local_conf: str
         in it.
     :raises InvalidOption: for a value that cannot be read or cannot work, and for a name that is no option.
     """
-    options = Options.read({name: _value(name, text) for name, text in local_conf.items()})
+    options = Options.from_mapping({name: _value(name, text) for name, text in local_conf.items()})
     return RangeMiddleware(app, **vars(options))
 
 

@@ -10,9 +10,10 @@ from io import FileIO
 from typing import NamedTuple
 
 from .answering import Answering, of_file
+from .core.head import AppHead
+from .core.reply import Reply
 from .core.segments import whole_content
-from .plan import Plan
-from .reply import Head, Reply
+from .core.values import Plan
 from .sources import Source
 
 Path = str | bytes | os.PathLike[str]
@@ -38,7 +39,7 @@ class PathAnswering(Answering):
 
     __slots__ = ()
 
-    def _opened(self, head: Head, path: Path, by_server: bool, closing: ExitStack) -> Opened:
+    def _opened(self, head: AppHead, path: Path, by_server: bool, closing: ExitStack) -> Opened:
         """An answer with the file at this path, as far as it is made before its head is sent.
 
         :param by_server: whether the server can send a whole file by its path.

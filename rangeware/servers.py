@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from .core.head import Field
 from .core.segments import Segment
 from .errors import TruncatedSource
 from .forward import close_all
 from .http.ranges import ByteRange
-from .reply import Field
 from .sources import DiskFile, Source
 
 Environ = dict[str, Any]

@@ -7,8 +7,9 @@ from contextlib import suppress
 from math import inf
 
 from .blocks import Pull
+from .core.head import Field
+from .core.reply import Reply
 from .messages import TRAILERS, Message, Receive, Send, body, encoded
-from .reply import Field, Reply
 
 _DISCONNECT = "http.disconnect"
 _GRACE = 10  # looks, see hosts.py

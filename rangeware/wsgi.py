@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .core.head import fastpath_length
+from .core.options import Options, OptionsDict
 from .exchange import STARTED, Environ, Exchange, request_fields
 from .forward import abandon
 from .openers import is_plain
-from .options import Given, Options
-from .plain import plain_length
 from .servers import hides_file
 from .wrappers import FileWrapper, may_be_file, owner
 
@@ -34,8 +34,8 @@ class RangeMiddleware:
     :raises InvalidOption: if an option has a value that cannot work.
     """
 
-    def __init__(self, app: WSGIApplication, **options: Unpack[Given]) -> None:
-        self._options = Options.around(app, "a WSGI", options)
+    def __init__(self, app: WSGIApplication, **options: Unpack[OptionsDict]) -> None:
+        self._options = Options.for_app(app, "a WSGI", options)
         self._app = app
         self._offered: object = _UNSEEN  # what this server was seen to have for wsgi.file_wrapper: None if nothing
 
@@ -62,7 +62,7 @@ class RangeMiddleware:
                 kind = type(body)
                 is_list = kind is list or kind is tuple
                 is_file = not is_list and may_be_file(kind)
-                length = "" if kind is FileWrapper else plain_length(exchange.fields, is_file)
+                length = "" if kind is FileWrapper else fastpath_length(exchange.fields, is_file)
                 if length and (body if is_list else not is_file or is_plain(body, int(length))):
                     return exchange.hand_on(body)
             except BaseException:

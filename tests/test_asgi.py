@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from rangeware import AsgiRangeMiddleware, InvalidOption, TruncatedSource
-from rangeware.errors import OutOfTurn
+from rangeware.errors import AsgiProtocolError
 
 from .asgi_support import PATHSEND, ask, carry, scope_for
 from .support import CONTENT, cut, parts
@@ -197,7 +197,7 @@ def test_a_wrong_message_is_named(messages, fault, swallowing, on_trio):
                 if not swallowing:
                     raise
     scope = scope_for(range="bytes=900-950", extensions=[PATHSEND])
-    with pytest.raises(OutOfTurn, match=fault):
+    with pytest.raises(AsgiProtocolError, match=fault):
         carry_to_the_end(AsgiRangeMiddleware(app), scope, on_trio)
 
 
@@ -1062,7 +1062,7 @@ def test_an_app_that_has_just_heard_of_the_end_may_end_by_itself():
 
 @pytest.mark.parametrize("path", [None, 0])
 def test_a_path_that_is_none_is_named_without_range_too(path):
-    with pytest.raises(OutOfTurn, match="for the path of a file"):
+    with pytest.raises(AsgiProtocolError, match="for the path of a file"):
         ask(AsgiRangeMiddleware(naming(path, LENGTH, ("etag", '"x"'), ("last-modified", "x"))), extensions=[PATHSEND])
 
 
@@ -1075,13 +1075,13 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
 @pytest.mark.parametrize("more", [True, False])
 def test_what_comes_after_the_end_of_a_plain_answer_is_refused(more):
     app = saying(start(LENGTH), body(CONTENT, True), body(), body(b"surplus", more))
-    with pytest.raises(OutOfTurn, match="after the end"):
+    with pytest.raises(AsgiProtocolError, match="after the end"):
         carry_to_the_end(AsgiRangeMiddleware(app), scope_for(), False)
 
 
 def test_a_second_start_in_a_plain_answer_is_refused():
     app = saying(start(LENGTH), body(CONTENT[:5], True), start(more_body=True))
-    with pytest.raises(OutOfTurn, match="twice"):
+    with pytest.raises(AsgiProtocolError, match="twice"):
         carry_to_the_end(AsgiRangeMiddleware(app), scope_for(), False)
 
 

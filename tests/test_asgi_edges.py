@@ -15,7 +15,7 @@ import pytest
 
 import rangeware
 from rangeware import AsgiRangeMiddleware
-from rangeware.errors import OutOfTurn
+from rangeware.errors import AsgiProtocolError
 from rangeware.hosts import AsyncioHost
 from rangeware.serverside import ServerSide
 
@@ -293,7 +293,7 @@ def test_zero_copy_of_unknown_length_is_handed_on():
 
 def test_zero_copy_where_bytes_are_to_be_cut_is_out_of_turn():
     app = saying(start(LENGTH), body(b"", True), ZERO_COPY)
-    with pytest.raises(OutOfTurn, match="zerocopysend where bytes"):
+    with pytest.raises(AsgiProtocolError, match="zerocopysend where bytes"):
         carry_to_the_end(AsgiRangeMiddleware(app), scope_for(range="bytes=0-9"), False)
 
 

@@ -454,7 +454,7 @@ def test_inspector_reads_no_more_than_its_bound(demo):
 def test_inspector_sends_a_field_as_it_is(demo):
     result = inspect(demo, fields={"Range": "bytes=9-1"})
     assert "Range: bytes=9-1" in result["rangeware"]["request"]
-    assert result["plan"]["reason"] == "Range is not to the grammar"
+    assert result["plan"]["reason"] == "malformed Range header"
 
 
 def test_command_says_that_the_port_is_taken(demo):

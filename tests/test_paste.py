@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rangeware import InvalidOption, Plan, RangeMiddleware
-from rangeware.options import Options
+from rangeware.core.options import Options
 from rangeware.paste import main
 from tests.support import CONTENT, Answer, answering, get
 

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from rangeware.core.plan import decide
+from rangeware.core.values import Limits, Plan, Reason, Representation, RequestFields
 from rangeware.http.etags import EntityTag, parse_entity_tag
 from rangeware.http.ranges import ByteRange
-from rangeware.plan import Limits, Plan, Reason, Representation, RequestFields, decide
 
 COMPLETE_LENGTH = 1000
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)

@@ -24,7 +24,7 @@ import rangeware.client
 from rangeware import InvalidOption, RangeMiddleware, Reason
 from rangeware.client import command
 from rangeware.client.arguments import _parser
-from rangeware.options import Options
+from rangeware.core.options import Options
 
 from .browser.demo import ROOT, Demo, running_demo
 

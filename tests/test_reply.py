@@ -6,18 +6,20 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from rangeware.core.head import AppHead, describe, validators_of_file
+from rangeware.core.plan import decide
+from rangeware.core.reply import compose
+from rangeware.core.values import Limits, Plan, Reason, RequestFields
 from rangeware.http.etags import EntityTag
 from rangeware.http.ranges import ByteRange
-from rangeware.plan import Limits, Plan, Reason, RequestFields, decide
-from rangeware.reply import Head, compose, describe, made_validators
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
 NOW_NS = int(NOW.timestamp()) * 10**9
 BOUNDARY = "0123456789abcdef" * 2
-HEAD = Head(200, [("Content-Type", "text/plain"), ("ETag", '"v1"'), ("Set-Cookie", "a"), ("set-cookie", "b")])
+HEAD = AppHead(200, [("Content-Type", "text/plain"), ("ETag", '"v1"'), ("Set-Cookie", "a"), ("set-cookie", "b")])
 
 
-def composed(plan: Plan, head: Head = HEAD, complete_length: int | None = 1000):
+def composed(plan: Plan, head: AppHead = HEAD, complete_length: int | None = 1000):
     selected = describe(head, complete_length, NOW, random_access=True)
     return compose(plan, head, selected, BOUNDARY)
 
@@ -49,7 +51,7 @@ def test_the_decision_knows_the_multipart_length_to_the_byte(extra, status):
     ranges = (ByteRange(0, 9), ByteRange(20, 29))
     length = composed(Plan(206, ranges, Reason.SLICED)).length
     room = (1000 + 4096 - length) // len(ranges)  # bytes by which each part head may grow
-    head = Head(200, [("Content-Type", "text/plain" + "x" * (room + extra))])
+    head = AppHead(200, [("Content-Type", "text/plain" + "x" * (room + extra))])
     request = RequestFields("GET", range="bytes=0-9,20-29")
     assert decide(request, describe(head, 1000, NOW, random_access=True), Limits()).status == status
 
@@ -79,62 +81,62 @@ OBSTACLES = [
 
 @pytest.mark.parametrize(("status", "fields", "obstacle"), OBSTACLES)
 def test_what_must_not_be_sliced(status, fields, obstacle):
-    assert Head(status, fields).obstacle() is obstacle
+    assert AppHead(status, fields).obstacle() is obstacle
 
 
 def test_of_a_repeated_field_the_first_line_counts():
-    assert Head(200, [("ETag", '"a"'), ("etag", '"b"')]).etag == EntityTag("a")
+    assert AppHead(200, [("ETag", '"a"'), ("etag", '"b"')]).etag == EntityTag("a")
 
 
 @pytest.mark.parametrize(("lines", "length"), [
     (["5"], 5), (["5", "5"], 5), (["5", "6"], None), (["x"], None), ([], None),
 ])
 def test_a_length_is_known_where_it_is_declared_in_one_way(lines, length):
-    assert Head(200, [("Content-Length", line) for line in lines]).complete_length == length
+    assert AppHead(200, [("Content-Length", line) for line in lines]).complete_length == length
 
 
 def test_the_date_of_the_answer_is_its_own_or_now():
-    own = Head(200, [("Date", "Sun, 06 Nov 1994 08:49:37 GMT")])
+    own = AppHead(200, [("Date", "Sun, 06 Nov 1994 08:49:37 GMT")])
     assert describe(own, 1, NOW, random_access=True).date == datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
-    assert describe(Head(200, [("Date", "soon")]), 1, NOW, random_access=True).date == NOW
+    assert describe(AppHead(200, [("Date", "soon")]), 1, NOW, random_access=True).date == NOW
 
 
 def test_made_validators():
     modified = NOW_NS - 60 * 10**9
-    assert made_validators(Head(200, []), 1000, modified + 123, 0, NOW) == [
+    assert validators_of_file(AppHead(200, []), 1000, modified + 123, 0, NOW) == [
         ("Last-Modified", "Sat, 21 Nov 2026 11:59:00 GMT"), ("ETag", f'"{1000:x}-{modified + 123:x}"'),
     ]
 
 
 @pytest.mark.parametrize(("age", "weak"), [(1.999, True), (2, False), (-5, True)])
 def test_the_tag_of_a_young_file_is_weak(age, weak):
-    made = dict(made_validators(Head(200, []), 1, NOW_NS - int(age * 10**9), 0, NOW))
+    made = dict(validators_of_file(AppHead(200, []), 1, NOW_NS - int(age * 10**9), 0, NOW))
     assert made["ETag"].startswith("W/") == weak
 
 
 def test_last_modified_is_never_later_than_now():
-    made = dict(made_validators(Head(200, []), 1, NOW_NS + 10**13, 0, NOW))
+    made = dict(validators_of_file(AppHead(200, []), 1, NOW_NS + 10**13, 0, NOW))
     assert made["Last-Modified"] == "Sat, 21 Nov 2026 12:00:00 GMT"  # RFC 9110 8.8.2.1
 
 
 def test_only_what_is_missing_is_made():
-    assert [name for name, _ in made_validators(Head(200, [("ETag", "x")]), 1, 0, 0, NOW)] == ["Last-Modified"]
-    assert [name for name, _ in made_validators(Head(200, [("Last-Modified", "x")]), 1, 0, 0, NOW)] == ["ETag"]
+    assert [name for name, _ in validators_of_file(AppHead(200, [("ETag", "x")]), 1, 0, 0, NOW)] == ["Last-Modified"]
+    assert [name for name, _ in validators_of_file(AppHead(200, [("Last-Modified", "x")]), 1, 0, 0, NOW)] == ["ETag"]
 
 
 def test_a_file_served_from_the_middle_has_a_tag_of_its_own():
-    tags = {dict(made_validators(Head(200, []), 1, 0, offset, NOW))["ETag"] for offset in (0, 1, 2)}
+    tags = {dict(validators_of_file(AppHead(200, []), 1, 0, offset, NOW))["ETag"] for offset in (0, 1, 2)}
     assert len(tags) == 3
 
 
 def test_made_validators_bear_any_time_a_file_system_can_give():
     for mtime_ns in (-(2**63), 0, 2**63 - 1):
-        assert len(made_validators(Head(200, []), 1, mtime_ns, 0, NOW)) == 2
+        assert len(validators_of_file(AppHead(200, []), 1, mtime_ns, 0, NOW)) == 2
 
 
 @pytest.mark.parametrize("status", [206, 304, 412, 416])
 def test_the_apps_own_status_passes_as_it_is(status):
-    head = Head(status, [("Content-Range", "bytes 0-1/9"), ("Content-Length", "2")])
+    head = AppHead(status, [("Content-Range", "bytes 0-1/9"), ("Content-Length", "2")])
     reply = composed(Plan(status, (), Reason.STATUS), head, 2)
     assert reply[:3] == (status, [("Content-Range", "bytes 0-1/9"), ("Content-Length", "2")], None)
 
@@ -144,18 +146,18 @@ def test_a_refusal_describes_itself_and_not_the_representation():
               ("Content-Location", "/x"), ("Content-Disposition", "inline"), ("Repr-Digest", "x"), ("Vary", "Origin"),
               ("Content-Security-Policy", "default-src 'self'"), ("Access-Control-Allow-Origin", "*")]
     kept = {"Vary", "Content-Security-Policy", "Access-Control-Allow-Origin", "Content-Type", "Content-Length"}
-    refused = composed(Plan(412, (), Reason.IF_MATCH), Head(200, fields))
+    refused = composed(Plan(412, (), Reason.IF_MATCH), AppHead(200, fields))
     assert {name for name, _ in refused.fields} == kept
-    unsatisfied = composed(Plan(416, (), Reason.UNSATISFIABLE), Head(200, fields))
+    unsatisfied = composed(Plan(416, (), Reason.UNSATISFIABLE), AppHead(200, fields))
     assert {name for name, _ in unsatisfied.fields} == kept | {"Content-Range", "Accept-Ranges"}
 
 
 @pytest.mark.parametrize("has_etag", [True, False])
 def test_last_modified_stays_on_a_304_where_it_is_the_only_validator(has_etag):
     fields = [("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT"), *([("ETag", '"v1"')] if has_etag else [])]
-    reply = composed(Plan(304, (), Reason.IF_MODIFIED_SINCE), Head(200, fields))
+    reply = composed(Plan(304, (), Reason.IF_MODIFIED_SINCE), AppHead(200, fields))
     assert ("Last-Modified" in dict(reply.fields)) == (not has_etag)  # RFC 9110 15.4.5
 
 
 def test_timedelta_of_a_young_file_is_two_seconds():
-    assert made_validators(Head(200, []), 1, NOW_NS, 0, NOW + timedelta(seconds=2))[1][1].startswith('"')
+    assert validators_of_file(AppHead(200, []), 1, NOW_NS, 0, NOW + timedelta(seconds=2))[1][1].startswith('"')

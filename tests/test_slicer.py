@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
+from rangeware.core.slicer import Slicer
 from rangeware.errors import TruncatedSource
 from rangeware.forward import ForwardSource
 from rangeware.http.ranges import ByteRange
-from rangeware.slicer import Slicer
 
 WHOLE = b"0123456789"
 SEGMENTS = [

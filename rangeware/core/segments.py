@@ -15,6 +15,9 @@ from ..http.ranges import ByteRange
 Segment = bytes | ByteRange
 """A piece of the content of a response: literal bytes, or bytes of the representation."""
 
+BOUNDARY_LENGTH = 32
+"""Characters in the boundary of multipart/byteranges: 128 random bits in hexadecimal."""
+
 _first_pos: Callable[[ByteRange], int] = itemgetter(0)
 _last_pos: Callable[[ByteRange], int] = itemgetter(1)
 

@@ -1,4 +1,4 @@
-"""The deployer's choices, checked once."""
+"""The deployer's options: one immutable value, checked when the middleware is made and never per request."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypedDict, cast
 
-from .errors import InvalidOption
-from .plan import Limits, Plan
+from ..errors import InvalidOption
+from .values import Limits, Plan
 
 _MOST = 2**62  # beyond any memory and any file
 
 
-class Given(TypedDict, total=False):
-    """The options by name, for those who check types."""
+class OptionsDict(TypedDict, total=False):
+    """The options as keyword arguments, for type checkers."""
 
     max_ranges: int
     block_size: int
@@ -27,20 +27,19 @@ class Given(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Options:
-    """What a deployer may choose; see the README for the danger of each.
+    """The options of the middleware; see the README for the danger of each.
 
-    :param max_ranges: range-specs in one Range field, at least 1; a field with more is ignored.
+    :param max_ranges: range-specs in one Range header, at least 1; a header with more is ignored.
     :param block_size: bytes read from a source and held in memory at once, at least 1.
-    :param hide_range: whether the app is kept from seeing Range and If-Range. False is for apps that fetch ranges from
-        a store of their own and answer 206 themselves.
-    :param preconditions: whether If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since are evaluated.
-    :param validators: whether a file on disk that comes without ETag or Last-Modified is given them.
-    :param spool_limit: bytes of an answer of unknown length that are read ahead, for a request with Range, to learn
-        its length; 0 reads nothing ahead.
-    :param applies: called with environ (ASGI: scope) for each request; where it returns False the app is left alone
-        altogether.
+    :param hide_range: False lets the app see Range and If-Range. That is for apps that fetch ranges from a store of
+        their own and answer 206 themselves.
+    :param preconditions: False ignores If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since.
+    :param validators: False makes no ETag and no Last-Modified for files on disk that come without.
+    :param spool_limit: bytes of a response of unknown length that are read ahead to learn its length, for a request
+        with Range; 0 reads nothing ahead.
+    :param applies: called with environ (ASGI: scope) for each request; the app is left alone if it returns False.
     :param on_plan: called with the server's environ (scope) and the ``Plan`` of each request that carries Range or a
-        precondition. What it raises is logged and does not reach the client.
+        precondition. An exception that it raises is logged and does not reach the client.
     :raises InvalidOption: naming the option and the value that cannot work.
     """
 
@@ -63,36 +62,37 @@ class Options:
             self._check(name, value is None or callable(value), "callable or None")
 
     @classmethod
-    def read(cls, options: Mapping[str, object]) -> Options:
-        """The options given by name.
+    def from_mapping(cls, options: Mapping[str, object]) -> Options:
+        """Make the options from a mapping of names to values.
 
-        :raises InvalidOption: also for a name that is none.
+        :raises InvalidOption: also for a name that is not an option.
         """
         known = [field.name for field in fields(cls)]
         for name, value in options.items():
             if name not in known:
-                raise InvalidOption(f"{name}={value!r} is no option; there are {', '.join(known)}")
+                raise InvalidOption(f"{name}={value!r} is not an option; the options are {', '.join(known)}")
         return cls(**cast(Any, options))
 
     @classmethod
-    def around(cls, app: object, protocol: str, options: Mapping[str, object]) -> Options:
-        """The options given by name for a middleware around this app.
+    def for_app(cls, app: object, protocol: str, options: Mapping[str, object]) -> Options:
+        """Make the options of a middleware around this app.
 
-        :raises InvalidOption: also if the app is none.
+        :param protocol: "a WSGI" or "an ASGI", for the error message.
+        :raises InvalidOption: also if the app is not callable.
         """
         if not callable(app):
             raise InvalidOption(f"app must be {protocol} application, not {app!r}")
-        return cls.read(options)
+        return cls.from_mapping(options)
 
     @property
     def limits(self) -> Limits:
-        """The bounds that the decision needs."""
+        """The bounds that ``core.plan`` applies."""
         return Limits(self.max_ranges)
 
     def _check_number(self, name: str, least: int) -> None:
         value = getattr(self, name)
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        self._check(name, whole and least <= value <= _MOST, f"a whole number from {least} to 2**62")
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        self._check(name, is_whole and least <= value <= _MOST, f"a whole number from {least} to 2**62")
 
     def _check(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:

@@ -1,16 +1,19 @@
-"""Slicer: how segments come out of chunks that arrive in order."""
+"""Cut segments out of the chunks of a body that can only be read forward.
+
+The adapters push each chunk of a generator, or each message of an ASGI app, and send what comes back.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .core.segments import Segment
-from .errors import TruncatedSource
-from .http.ranges import ByteRange
+from ..errors import TruncatedSource
+from ..http.ranges import ByteRange
+from .segments import Segment
 
 
 class Slicer:
-    """Takes the chunks of a representation one by one and gives back the bytes of the segments.
+    """Takes the chunks of a representation one by one and returns the bytes of the segments that they complete.
 
     The ranges among ``segments`` must ascend and must not overlap. ``pos`` is the position of the first byte of the
     next chunk.
@@ -29,20 +32,20 @@ class Slicer:
 
     @property
     def done(self) -> bool:
-        """Whether no further chunk is needed."""
+        """True if no further chunk is needed."""
         return self._wanted is None
 
     @property
     def gap(self) -> int:
-        """Bytes that will come before the next one that is wanted; 0 if none is."""
+        """Bytes to skip before the next wanted one; 0 if none is wanted."""
         return 0 if self._wanted is None else self._wanted.first_pos - self.pos
 
-    def pass_over(self, length: int) -> None:
-        """Takes note of chunks that are not pushed, having no byte that is wanted: no more than ``gap`` bytes."""
+    def skip(self, length: int) -> None:
+        """Count chunks that were not pushed because no byte of them is wanted: ``gap`` bytes at the most."""
         self.pos += length
 
     def push(self, chunk: bytes | bytearray | memoryview) -> bytes:
-        """What of the answer can be sent now that this chunk has come: often all of the chunk, or nothing."""
+        """Take the next chunk and return the bytes that can be sent now: often all of the chunk, or none."""
         data = chunk if type(chunk) is bytes else memoryview(chunk).tobytes()
         pieces: list[bytes] = []
         while self._wanted is not None:
@@ -57,9 +60,9 @@ class Slicer:
         return b"".join(pieces) + self._take_literals()
 
     def finish(self) -> None:
-        """Says that no chunk will come any more.
+        """Declare that the body has ended.
 
-        :raises TruncatedSource: if one would be needed.
+        :raises TruncatedSource: if bytes are still wanted.
         """
         if self._wanted is not None:
             raise TruncatedSource(self.pos, self._wanted.next_pos)
@@ -72,7 +75,7 @@ class Slicer:
             self._advance()
 
     def _advance(self) -> None:
-        """Goes on to the next range and gathers the literals before it, or after the last."""
+        """Move on to the next range, collecting the literals before it, or after the last one."""
         self._wanted = None
         for segment in self._rest:
             if isinstance(segment, ByteRange):

@@ -1,0 +1,208 @@
+"""The head of the app's response: its status and header fields, and what they mean for ranges.
+
+An adapter reads the head that the app sent into an ``AppHead``. ``describe`` makes the ``Representation`` of it that
+``core.plan`` decides on; ``validators_of_file`` makes the ETag and Last-Modified that the head of a file lacks.
+``fastpath_length`` is the shortcut of both adapters past all that, for responses of which a quick look tells enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from ..http.dates import EPOCH, format_http_date, parse_http_date
+from ..http.etags import EntityTag, parse_entity_tag
+from ..http.ranges import parse_complete_length
+from .values import Reason, Representation
+
+Field = tuple[str, str]
+"""A header field: its name and its value."""
+
+_OBSTACLES = {
+    "content-range": Reason.OWN_CONTENT_RANGE,
+    "transfer-encoding": Reason.TRANSFER_ENCODING,
+    "x-accel-redirect": Reason.OFFLOADED,
+    "x-sendfile": Reason.OFFLOADED,
+    "x-lighttpd-send-file": Reason.OFFLOADED,
+}
+"""Fields whose mere presence means that the response must not be sliced."""
+
+_DECISIVE = frozenset({*_OBSTACLES, "accept-ranges", "content-encoding"})
+_SETTLING_TIME = timedelta(seconds=2)
+
+_HARMLESS = frozenset({
+    "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",
+    "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Access-Control-Max-Age", "Age", "Cache-Control",
+    "Content-Disposition", "Content-Language", "Content-Location", "Content-Security-Policy",
+    "Cross-Origin-Embedder-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Expires", "Link",
+    "Location", "P3P", "Permissions-Policy", "Pragma", "Referrer-Policy", "Server-Timing", "Set-Cookie",
+    "Strict-Transport-Security", "Timing-Allow-Origin", "Vary", "Via", "X-Content-Type-Options", "X-Frame-Options",
+    "X-Powered-By", "X-Request-Id", "X-Request-ID", "X-Robots-Tag", "X-XSS-Protection",
+})
+"""Fields that do not matter for slicing, and are the same on a 206 as on a 200, in their usual spelling.
+
+Not among them: fields about the content sent (Content-MD5, Content-Digest), Accept-Ranges, and the fields that some
+servers send a second time (Date and Server).
+"""
+
+USUAL_NAMES = _HARMLESS | {"Accept-Ranges", "Content-Length", "Content-Type", "ETag", "Last-Modified"}
+"""Names of fields in their usual spelling."""
+
+_MOST_DIGITS = 18
+_COMMON_TYPES = frozenset({
+    "application/json", "application/octet-stream", "application/pdf", "application/zip", "audio/mpeg", "image/jpeg",
+    "image/png", "text/css; charset=utf-8", "text/html", "text/html; charset=utf-8", "text/plain",
+    "text/plain; charset=utf-8", "video/mp4",
+})
+
+
+class AppHead:
+    """The status and the header fields of the app's response, looked up by name in any case.
+
+    If a field is repeated, its first line counts. ``complete_length`` is the Content-Length in bytes; None if it is
+    missing, malformed, or there are several that differ (RFC 9112 6.3).
+    """
+
+    def __init__(self, status: int, fields: Sequence[Field]) -> None:
+        self.status = status
+        self.fields = fields
+        self._values = {name.lower(): value for name, value in reversed(fields)}
+        self.complete_length = self._declared_length()
+        self._is_judged = False
+        self._obstacle: Reason | None = None
+
+    def _declared_length(self) -> int | None:
+        declared = self._values.get("content-length")
+        if declared is None or len(self._values) < len(self.fields) and self._has_several("content-length"):
+            return None
+        return parse_complete_length(declared)
+
+    def _has_several(self, name: str) -> bool:
+        return len({value for key, value in self.fields if key.lower() == name}) > 1
+
+    def get(self, name: str) -> str | None:
+        """The value of the field with this name, given in lower case; None if it is absent."""
+        return self._values.get(name)
+
+    @property
+    def etag(self) -> EntityTag | None:
+        """The entity tag in ETag; None if there is none."""
+        value = (self.get("etag") or "").strip()
+        return parse_entity_tag(value) if value else None
+
+    @property
+    def has_validators(self) -> bool:
+        """True if both ETag and Last-Modified are present."""
+        return "etag" in self._values and "last-modified" in self._values
+
+    def date(self, name: str, now: datetime) -> datetime | None:
+        """The HTTP-date in the field with this name, given in lower case; None if it is absent or malformed."""
+        value = self.get(name)
+        return parse_http_date(value, now) if value else None
+
+    def obstacle(self) -> Reason | None:
+        """The reason why this response must not be sliced; None if it may be."""
+        if not self._is_judged:
+            self._is_judged, self._obstacle = True, self._find_obstacle()
+        return self._obstacle
+
+    def _find_obstacle(self) -> Reason | None:
+        if self.status != 200:
+            return Reason.STATUS
+        content_type = self._values.get("content-type")
+        if content_type is not None and content_type[:20].lower() == "multipart/byteranges":
+            return Reason.OWN_CONTENT_RANGE if "content-range" in self._values else Reason.OWN_MULTIPART
+        return None if _DECISIVE.isdisjoint(self._values) else self._forbidding_field() or self._forbidding_value()
+
+    def _forbidding_field(self) -> Reason | None:
+        for name, reason in _OBSTACLES.items():
+            if name in self._values:
+                return reason
+        return None
+
+    def _forbidding_value(self) -> Reason | None:
+        if (self.get("accept-ranges") or "").strip().lower() == "none":
+            return Reason.ACCEPT_RANGES_NONE
+        coding = (self.get("content-encoding") or "").strip().lower()
+        return None if coding in ("", "identity") or self._is_stable(coding) else Reason.CONTENT_CODING
+
+    def _is_stable(self, coding: str) -> bool:
+        """True if a strong ETag promises the same coded bytes for the next request.
+
+        Content that is coded on the fly differs from one request to the next: gzip writes the time into it. Yet
+        Flask-Compress leaves the tag of the plain content strong, and only appends ``:`` and the coding.
+        """
+        etag = self.etag
+        return etag is not None and not etag.weak and not etag.opaque_tag.endswith(f":{coding}")
+
+    def without(self, names: Collection[str]) -> list[Field]:
+        """The fields except those with these names, given in lower case, in their order."""
+        return [field for field in self.fields if field[0].lower() not in names]
+
+
+def validators_of_file(
+    head: AppHead, complete_length: int, mtime_ns: int, offset: int, now: datetime
+) -> list[Field]:
+    """Make the validators of a file on disk that the head lacks (RFC 9110 8.8.2.1 and 8.8.3.1).
+
+    The tag is made of lengths and times only, so that hosts behind one load balancer agree. It is weak while the file
+    is so young that it could change again within the resolution of its clock.
+
+    :param complete_length: in bytes.
+    :param mtime_ns: time of modification in nanoseconds since 1970.
+    :param offset: position in the file of the first byte of the representation.
+    """
+    age = now - EPOCH - timedelta(microseconds=mtime_ns // 1000)
+    made = []
+    if head.get("last-modified") is None:  # RFC 9110 8.8.2.1: never later than the Date of the message
+        made.append(("Last-Modified", format_http_date(now - min(max(age, timedelta(0)), now - EPOCH))))
+    if head.get("etag") is None:
+        opaque_tag = f"{complete_length:x}-{mtime_ns:x}" + (f"-{offset:x}" if offset else "")
+        made.append(("ETag", str(EntityTag(opaque_tag, weak=age < _SETTLING_TIME))))
+    return made
+
+
+def describe(
+    head: AppHead, complete_length: int | None, now: datetime | None, *, random_access: bool,
+    obstacle: Reason | None = None,
+) -> Representation:
+    """Describe the representation that the app would send under this head.
+
+    :param complete_length: in bytes; None where it is unknown.
+    :param now: None if the request compares no validators: they are left out then.
+    :param obstacle: a reason in the body not to slice it; the head may have one too.
+    """
+    described = random_access, head.status, head.obstacle() or obstacle
+    if now is None:
+        return Representation(complete_length, None, None, EPOCH, head.get("content-type"), *described)
+    date = head.date("date", now) or now
+    modified = head.date("last-modified", now)
+    return Representation(complete_length, head.etag, modified, date, head.get("content-type"), *described)
+
+
+def fastpath_length(fields: Sequence[Field], needs_validators: bool) -> str:
+    """The Content-Length of a 200 with these fields if it obviously can be sliced and lacks nothing; otherwise "".
+
+    "" is always safe: it only means that the response takes the general way.
+
+    :param needs_validators: True if missing validators would be made.
+    """
+    length: str | None = None
+    has_tag = has_date = False
+    for name, value in fields:
+        if name == "Content-Length":
+            if length is not None:
+                return ""
+            length = value
+        elif name == "Content-Type":
+            if value not in _COMMON_TYPES and (not value or value[0] in "mM"):  # it may be multipart/byteranges
+                return ""
+        elif name == "ETag":
+            has_tag = True
+        elif name == "Last-Modified":
+            has_date = True
+        elif name not in _HARMLESS:
+            return ""
+    if not length or needs_validators and not (has_tag and has_date):
+        return ""
+    return length if length[0] > "0" and length.isdigit() and length.isascii() and len(length) <= _MOST_DIGITS else ""
