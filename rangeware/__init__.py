@@ -1,4 +1,7 @@
-"""Resumable, seekable HTTP for any Python web app: ``app = RangeMiddleware(app)``, or ``AsgiRangeMiddleware(app)``."""
+"""Resumable, seekable HTTP for any Python web app: ``app = RangeMiddleware(app)``, or ``AsgiRangeMiddleware(app)``.
+
+``docs/architecture.md`` has a map of the package, with one request and one download walked through.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["AsgiRangeMiddleware", "ByteRange", "InvalidOption", "Plan", "RangeMiddleware", "Reason", "TruncatedSource"]
 
 
-_ADAPTERS = {"AsgiRangeMiddleware": "asgi", "RangeMiddleware": "wsgi"}
+_MIDDLEWARES = {"AsgiRangeMiddleware": "asgi", "RangeMiddleware": "wsgi"}
 
 
 def __getattr__(name: str) -> Any:
-    """An adapter is loaded when it is first named: WSGI apps need not load asyncio, nor the client either of them."""
-    if name not in _ADAPTERS:
+    """Load a middleware when it is first named: a WSGI app needs no asyncio, and the client needs neither of them."""
+    if name not in _MIDDLEWARES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_ADAPTERS[name]}", __name__), name)
+    return getattr(import_module(f".{_MIDDLEWARES[name]}", __name__), name)

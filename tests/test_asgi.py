@@ -166,7 +166,7 @@ WRONG = [
     pytest.param([start(), start(), body(b"x")], "http.response.start twice", id="start twice"),
     pytest.param([start(LENGTH), body(CONTENT, True), start()], "http.response.start twice", id="start in mid-body"),
     pytest.param([start(), body(CONTENT), start(), body(CONTENT)], "start twice", id="two answers"),
-    pytest.param([start(), body(b"x"), body(b"y")], "body after the end of its answer", id="body after the last"),
+    pytest.param([start(), body(b"x"), body(b"y")], "body after the end of its response", id="body after the last"),
     pytest.param([start(), body("text")], "str in http.response.body where bytes", id="text for bytes"),
     pytest.param([start(LENGTH), body(b"", True), body(None)], "NoneType in http.response.body", id="None for bytes"),
     pytest.param([start(LENGTH), body(b"", True), {"type": PATHSEND, "path": "/"}], "pathsend where bytes",
@@ -178,8 +178,8 @@ WRONG = [
     pytest.param([{**start(), "headers": [(b"a",)]}], "not pairs of bytes", id="headers without values"),
     pytest.param([{**start(), "headers": None}], "not pairs of bytes", id="None for headers"),
     pytest.param([start(), {"body": b""}], "a message without a type", id="no type"),
-    pytest.param([start(), {"type": PATHSEND}], "None for the path", id="no path"),
-    pytest.param([start(), {"type": PATHSEND, "path": 0}], "0 for the path", id="a descriptor for a path"),
+    pytest.param([start(), {"type": PATHSEND}], "None as the path", id="no path"),
+    pytest.param([start(), {"type": PATHSEND, "path": 0}], "0 as the path", id="a descriptor for a path"),
     pytest.param([start()], "returned before it had sent all", id="a head and nothing else"),
     pytest.param([start(LENGTH), body(CONTENT[:10], True)], "returned before it had sent all", id="no end"),
 ]
@@ -311,7 +311,7 @@ def test_an_app_that_listens_may_end_by_itself(on_trio):
 
 @HOSTS
 def test_an_app_that_listens_in_vain_is_cancelled(monkeypatch, on_trio):
-    monkeypatch.setattr("rangeware.hosts._LOOKS", 2)
+    monkeypatch.setattr("rangeware.backends._LOOKS", 2)
     app = Streaming()
 
     async def never():
@@ -768,7 +768,7 @@ def test_a_file_that_shrinks_is_told(file, monkeypatch):
 
 
 def test_an_error_while_a_file_is_opened_closes_it(file, monkeypatch):
-    monkeypatch.setattr("rangeware.answering.decide", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("rangeware.responder.decide", lambda *arguments: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ask(AsgiRangeMiddleware(naming(str(file))), "bytes=0-9")
     assert open_files(file) == 0
@@ -814,7 +814,7 @@ def test_bytes_come_right_where_the_system_has_no_such_call(file, monkeypatch):
 def test_files_are_opened_and_fetched_in_a_thread(file, monkeypatch):
     import threading
     threads = []
-    for module, name in (("rangeware.paths", "FileIO"), ("os", "pread")):
+    for module, name in (("rangeware.asgi.pathsend", "FileIO"), ("os", "pread")):
         real = getattr(__import__(module, fromlist=[name]), name)
 
         def noting(*arguments, real=real, **options):
@@ -988,7 +988,7 @@ def test_a_task_of_trio_that_does_not_belong_to_the_app_is_told():
                 pass
             await AsgiRangeMiddleware(app)(scope_for(range="bytes=0-9"), None, send)
     trio.run(main)
-    assert told == ["the answer is whole, and its request is over"]
+    assert told == ["the response is complete, and its request is over"]
 
 
 def test_who_replays_the_request_does_not_stop_the_loop(file):
@@ -1008,7 +1008,7 @@ def test_who_replays_the_request_does_not_stop_the_loop(file):
 
 
 def test_others_are_let_run_now_and_then(monkeypatch):
-    monkeypatch.setattr("rangeware.serverside._STRETCH", 5000)
+    monkeypatch.setattr("rangeware.asgi.connection._STRETCH", 5000)
     turns = []
 
     async def count():
@@ -1062,7 +1062,7 @@ def test_an_app_that_has_just_heard_of_the_end_may_end_by_itself():
 
 @pytest.mark.parametrize("path", [None, 0])
 def test_a_path_that_is_none_is_named_without_range_too(path):
-    with pytest.raises(AsgiProtocolError, match="for the path of a file"):
+    with pytest.raises(AsgiProtocolError, match="as the path of a file"):
         ask(AsgiRangeMiddleware(naming(path, LENGTH, ("etag", '"x"'), ("last-modified", "x"))), extensions=[PATHSEND])
 
 
@@ -1203,7 +1203,7 @@ def test_an_app_that_begins_to_receive_while_a_file_is_sent_hears_all_in_order(f
 
 def test_a_client_that_is_gone_is_noticed_while_bytes_are_skipped(monkeypatch):
     """By servers of ASGI 2.4, whose ``send`` says so."""
-    monkeypatch.setattr("rangeware.serverside._STRETCH", 50_000)
+    monkeypatch.setattr("rangeware.asgi.connection._STRETCH", 50_000)
     app, sent = Streaming(10), []
 
     async def send(message):
@@ -1278,7 +1278,7 @@ def test_an_old_cancellation_is_not_taken_for_a_new_one():
 
 @HOSTS
 def test_an_app_that_sends_where_no_cancellation_comes_is_told(on_trio, monkeypatch):
-    monkeypatch.setattr("rangeware.hosts._LOOKS", 1)
+    monkeypatch.setattr("rangeware.backends._LOOKS", 1)
     told = []
 
     async def app(scope, receive, send):
@@ -1290,7 +1290,7 @@ def test_an_app_that_sends_where_no_cancellation_comes_is_told(on_trio, monkeypa
 
 
 def test_an_app_that_waits_for_its_producer_ends(monkeypatch):
-    monkeypatch.setattr("rangeware.hosts._LOOKS", 1)
+    monkeypatch.setattr("rangeware.backends._LOOKS", 1)
     app = Streaming()
 
     async def patient(scope, receive, send):

@@ -15,9 +15,9 @@ import pytest
 
 import rangeware
 from rangeware import AsgiRangeMiddleware
+from rangeware.asgi.connection import Connection
+from rangeware.backends import AsyncioBackend
 from rangeware.errors import AsgiProtocolError
-from rangeware.hosts import AsyncioHost
-from rangeware.serverside import ServerSide
 
 from .asgi_support import ask, carry, scope_for
 from .support import CONTENT
@@ -85,9 +85,9 @@ def test_trailers_that_were_promised_come_also_where_the_app_is_ended():
 
 def test_after_the_end_an_app_is_taken_for_listening_for_a_few_looks_only():
     async def main() -> list[bool]:
-        server = ServerSide(Saying(GONE), nowhere)
+        server = Connection(Saying(GONE), nowhere)
         await server.receive()
-        return [server.is_heard() for _ in range(30)]
+        return [server.app_may_end() for _ in range(30)]
     looks = asyncio.run(main())
     assert looks[0]
     assert not looks[-1]
@@ -96,7 +96,7 @@ def test_after_the_end_an_app_is_taken_for_listening_for_a_few_looks_only():
 
 def test_no_more_than_two_messages_are_kept():
     receive = Saying(*({**REQUEST, "more_body": True} for _ in range(9)))
-    asyncio.run(asyncio.wait_for(ServerSide(receive, nowhere).listen(), 20))
+    asyncio.run(asyncio.wait_for(Connection(receive, nowhere).listen(), 20))
     assert receive.calls == 2
 
 
@@ -104,7 +104,7 @@ def test_nobody_listens_beside_an_app_that_does():
     receive = Saying()
 
     async def main() -> None:
-        server = ServerSide(receive, nowhere)
+        server = Connection(receive, nowhere)
         app = asyncio.ensure_future(server.receive())
         await asyncio.sleep(0)
         await asyncio.wait_for(server.listen(), 20)
@@ -159,9 +159,9 @@ def test_a_listener_has_ended_when_the_answer_has(tmp_path):
 # --- how long is waited ---
 
 def test_others_run_now_and_then_and_no_oftener():
-    server = ServerSide(Saying(), nowhere)
-    assert sum(server.is_long_since(100_000) for _ in range(40)) in (3, 4)  # 4 MB, a pause each 2**20 bytes or so
-    assert sum(server.is_long_since(0) for _ in range(1024)) in (3, 4, 5)
+    server = Connection(Saying(), nowhere)
+    assert sum(server.should_yield(100_000) for _ in range(40)) in (3, 4)  # 4 MB, a pause each 2**20 bytes or so
+    assert sum(server.should_yield(0) for _ in range(1024)) in (3, 4, 5)
 
 
 def test_an_app_that_hears_of_the_end_may_take_its_time():
@@ -188,7 +188,7 @@ def test_an_app_that_hears_of_the_end_may_take_its_time():
 
 def test_a_task_left_behind_ends_with_the_app(monkeypatch):
     """It does not wait until nobody can be listening any more."""
-    monkeypatch.setattr("rangeware.hosts._LOOK", 20)
+    monkeypatch.setattr("rangeware.backends._LOOK", 20)
     left = []
 
     async def careless(scope, receive, send):
@@ -215,7 +215,7 @@ def test_what_a_thread_raises_after_a_cancellation_is_not_logged(caplog):
         raise RuntimeError("late")
 
     async def main() -> None:
-        task = asyncio.ensure_future(AsyncioHost().in_thread(fail))
+        task = asyncio.ensure_future(AsyncioBackend().run_in_thread(fail))
         while not began.is_set():
             await asyncio.sleep(0.001)
         task.cancel()

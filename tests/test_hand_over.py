@@ -26,9 +26,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rangeware import ByteRange, RangeMiddleware, TruncatedSource
-from rangeware.servers import FilePart, FileSlice
-from rangeware.sources import DiskFile
-from rangeware.wrappers import FileWrapper as OurWrapper
+from rangeware.bodies.sources import DiskFile
+from rangeware.wsgi.file_wrapper import FileWrapper as OurWrapper
+from rangeware.wsgi.sendfile import BoundedFile, SendableFile
 from tests.support import Answer, Wire, answering, environ_for
 
 BLOCK = 1000
@@ -328,10 +328,10 @@ class Closing:
         self.close = lambda: closed.append(name)
 
 
-def sliced(path: Path, first_pos: int, last_pos: int, *closing: object, offset: int = 0) -> FileSlice:
+def sliced(path: Path, first_pos: int, last_pos: int, *closing: object, offset: int = 0) -> SendableFile:
     """A part of this file."""
     raw = io.FileIO(str(path))
-    return FileSlice(DiskFile(raw, offset, 0), ByteRange(first_pos, last_pos), SIZE, *closing, raw)
+    return SendableFile(DiskFile(raw, offset, 0), ByteRange(first_pos, last_pos), SIZE, *closing, raw)
 
 
 def test_a_part_closes_all_once_in_the_reverse_order(path: Path) -> None:
@@ -398,7 +398,7 @@ OPERATIONS = st.lists(st.one_of(
 
 def test_no_more_is_read_at_once_than_a_block(path: Path) -> None:
     with path.open("rb", buffering=0) as raw:
-        part = FileSlice(DiskFile(raw, 0, 0), ByteRange(5, 5 + 3 * BLOCK), BLOCK)
+        part = SendableFile(DiskFile(raw, 0, 0), ByteRange(5, 5 + 3 * BLOCK), BLOCK)
         assert part.read(2 * BLOCK) == CONTENT[5:5 + BLOCK]
         assert [len(block) for block in part] == [BLOCK, BLOCK, 1]
         part.close()
@@ -409,7 +409,7 @@ def test_no_more_is_read_at_once_than_a_block(path: Path) -> None:
 def test_uwsgi_gets_something_to_read(path: Path, value: str, first_pos: int, next_pos: int) -> None:
     """Its loop calls ``read`` with a size, until nothing comes; what stands around us may iterate."""
     given = ask(path, named(None, "uwsgi_sendfile", lambda part, block_size: part), value)[1]
-    assert type(given) is FilePart
+    assert type(given) is BoundedFile
     assert not hasattr(given, "fileno")
     half = given.read(BLOCK)
     assert half + b"".join(given) == CONTENT[first_pos:next_pos]

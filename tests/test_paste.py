@@ -10,7 +10,7 @@ import pytest
 
 from rangeware import InvalidOption, Plan, RangeMiddleware
 from rangeware.core.options import Options
-from rangeware.paste import main
+from rangeware.wsgi.paste import main
 from tests.support import CONTENT, Answer, answering, get
 
 ETAG = ("ETag", '"v1"')

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
+from rangeware.bodies.streams import ForwardSource
 from rangeware.core.slicer import Slicer
 from rangeware.errors import TruncatedSource
-from rangeware.forward import ForwardSource
 from rangeware.http.ranges import ByteRange
 
 WHOLE = b"0123456789"

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from wsgiref.util import FileWrapper
 
-from rangeware import RangeMiddleware, servers
+from rangeware import RangeMiddleware
+from rangeware.wsgi import sendfile
 
 SIZE = 3_000_000
 HUGE = 64 << 20
@@ -64,12 +65,12 @@ class _Everybody(dict[str, Callable[..., Any]]):
     """The list with everyone on it."""
 
     def get(self, key: object, default: object = None) -> Any:
-        return lambda *conditions: servers.FileSlice
+        return lambda *conditions: sendfile.SendableFile
 
 
 if os.environ.get("RANGEWARE_TRUST") == "everybody":
-    servers._TRUSTED = _Everybody()
+    sendfile._TRUSTED = _Everybody()
 elif os.environ.get("RANGEWARE_TRUST") == "nobody":
-    servers._TRUSTED = {}
+    sendfile._TRUSTED = {}
 
 application = RangeMiddleware(bare, block_size=65_536)

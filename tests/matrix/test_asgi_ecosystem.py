@@ -217,7 +217,7 @@ def test_the_uses_are_correct_in_their_types(use: str, strict: Callable[[str], t
     """A class that is ``Any`` would pass too: what it is, is asked for."""
     status, said = strict(USES[use])
     assert status == 0, said
-    assert 'Revealed type is "def (self: rangeware.asgi.AsgiRangeMiddleware' in said
+    assert 'Revealed type is "def (self: rangeware.asgi.middleware.AsgiRangeMiddleware' in said
 
 
 @pytest.mark.parametrize("wrong", ["AsgiRangeMiddleware()", "AsgiRangeMiddleware('no app')",

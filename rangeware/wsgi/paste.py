@@ -1,4 +1,7 @@
-"""The entry point for Paste's ini files (Pyramid's, too): ``[filter:rangeware]`` with ``use = egg:rangeware``."""
+"""The entry point for Paste's ini files, which Pyramid uses too: ``[filter:rangeware]`` with ``use = egg:rangeware``.
+
+An ini file has text only, so that this module turns the text of each option into the value that it stands for.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from dataclasses import fields
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from .core.options import Options
-from .errors import InvalidOption
-from .wsgi import RangeMiddleware
+from ..core.options import Options
+from ..errors import InvalidOption
+from .middleware import RangeMiddleware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -18,27 +21,26 @@ _TRUTHS = {
     **dict.fromkeys(("true", "yes", "on", "y", "t", "1"), True),
     **dict.fromkeys(("false", "no", "off", "n", "f", "0"), False),
 }
-"""The words that Paste's own ``asbool`` reads."""
+"""The words that Paste's own ``asbool`` accepts."""
 
 _DEFAULTS = {field.name: field.default for field in fields(Options)}
 
 
 def main(app: WSGIApplication, global_conf: dict[str, str], /, **local_conf: str) -> RangeMiddleware:
-    """The middleware around ``app``, with the options of its section in the ini.
+    """Make the middleware around ``app`` with the options of its section in the ini file.
 
     >>> main(app, {}, max_ranges="50", preconditions="false", on_plan="films.metrics:count")
 
-    :param global_conf: what the ini says to all of its sections: not meant for us.
-    :param local_conf: options by name, as text. A callable is named by its module, which is imported, and its place
-        in it.
-    :raises InvalidOption: for a value that cannot be read or cannot work, and for a name that is no option.
+    :param global_conf: the ini file's settings for all sections; not used.
+    :param local_conf: options by name, as text. A callable is given as ``package.module:attribute``, and imported.
+    :raises InvalidOption: if a value cannot be read or cannot work, and for a name that is not an option.
     """
     options = Options.from_mapping({name: _value(name, text) for name, text in local_conf.items()})
     return RangeMiddleware(app, **vars(options))
 
 
 def _value(name: str, text: str) -> object:
-    """The value meant for this option; the default tells its type. What is no option stays as it is."""
+    """Read the value of an option, as the type of its default says; the text itself if there is no such option."""
     read, wanted = _READERS.get(type(_DEFAULTS.get(name, "")), (str, "text"))
     try:
         return read(text)

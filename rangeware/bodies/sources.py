@@ -1,4 +1,8 @@
-"""Sources: the bytes of a representation that can be read at any position, and how they are rendered in blocks."""
+"""Sources with random access: bodies whose bytes can be read at any position, and how they are sent in blocks.
+
+``detect`` makes them of files, buffers and lists. ``Source`` is the protocol that they share with the forward-only
+``streams.ForwardSource``, so that the adapters need not know which one they have.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +11,42 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from .core.segments import Segment
-from .errors import TruncatedSource
+from ..core.segments import Segment
+from ..errors import TruncatedSource
 
 
 class Source(Protocol):
-    """The bytes of a representation, and a way to them."""
+    """The bytes of a representation, and the way to them."""
 
     @property
     def complete_length(self) -> int:
-        """In bytes."""
+        """The complete length in bytes."""
 
     @property
     def random_access(self) -> bool:
-        """Whether ranges can be rendered in any order; if not, they must ascend."""
+        """True if ranges can be rendered in any order; if False, they must ascend."""
 
     @property
     def shorter(self) -> bool:
-        """Whether there is less than the app declared, so that its answer is not ours to mend."""
+        """True if there are fewer bytes than the app declared: its response must pass unchanged."""
 
     @property
     def on_disk(self) -> DiskFile | None:
-        """The file, if it is one on disk; None for anything else."""
+        """The file on disk; None for any other source."""
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
-        """The bytes of the segments, block by block.
+        """Yield the bytes of the segments, block by block.
 
         :raises TruncatedSource: while rendering, if the representation ends early.
         """
 
 
 class DiskFile(NamedTuple):
-    """A regular file on disk, as it was when it was handed over.
+    """A regular file on disk, as it was when the app returned it.
 
-    :param raw: its descriptor; ``fileno()`` refuses once it is closed, when the number may be another file's.
-    :param offset: the position in it (bytes) of byte 0 of the representation.
-    :param mtime_ns: when it was modified (nanoseconds).
+    :param raw: the open file; its ``fileno()`` raises once it is closed, when the number may be another file's.
+    :param offset: the position in the file, in bytes, of byte 0 of the representation.
+    :param mtime_ns: time of modification in nanoseconds since 1970.
     """
 
     raw: io.FileIO
@@ -50,9 +54,9 @@ class DiskFile(NamedTuple):
     mtime_ns: int
 
     def read_cached(self, pos: int, size: int) -> bytes:
-        """At most so many bytes from this position of the representation, if the system has them in memory.
+        """Read ``size`` bytes at the most from position ``pos`` of the representation, if they are in the page cache.
 
-        :raises BlockingIOError: if they have to be fetched, or the system cannot tell (Linux can).
+        :raises BlockingIOError: if they must be fetched from the disk, or the system cannot tell (Linux can).
         """
         buffer = bytearray(size)
         try:
@@ -63,15 +67,15 @@ class DiskFile(NamedTuple):
 
 
 class SeekableSource(NamedTuple):
-    """A body that can be read at any position.
+    """A body whose bytes can be read at any position.
 
-    :param read_at: from a position, at most so many bytes: ``read_at(pos, size)``; fewer only at the end, or by a
-        short read.
+    :param read_at: ``read_at(pos, size)`` reads ``size`` bytes at the most; fewer only at the end, or by a short read.
+    :param complete_length: in bytes.
     :param block_size: bytes per read and per block sent, at most.
-    :param random_access: False where going back is as dear as starting again.
-    :param on_disk: the file, if it is one on disk; None for anything else.
-    :param is_moved: whether reading moves what the app handed over.
-    :param shorter: whether the app declared more than there is.
+    :param random_access: False if seeking back is as expensive as reading again from the start.
+    :param on_disk: the file on disk; None for anything else.
+    :param is_moved: True if reading moves the position of the object that the app returned.
+    :param shorter: True if the app declared more bytes than there are.
     """
 
     read_at: Callable[[int, int], bytes]
@@ -83,7 +87,7 @@ class SeekableSource(NamedTuple):
     shorter: bool = False
 
     def read(self, segments: Sequence[Segment]) -> bytes:
-        """The bytes of the segments, all at once.
+        """Read the bytes of all segments at once.
 
         :raises TruncatedSource: if the representation ends early.
         """
@@ -95,10 +99,10 @@ class SeekableSource(NamedTuple):
         first_pos, last_pos = segment
         length = last_pos - first_pos + 1
         block = self.read_at(first_pos, length)
-        return block if len(block) == length else self._filled(block, first_pos, length)
+        return block if len(block) == length else self._read_rest(block, first_pos, length)
 
-    def _filled(self, block: bytes, pos: int, length: int) -> bytes:
-        """So many bytes, of which this block came: ``read()`` may give less than it is asked for, and an app's more.
+    def _read_rest(self, block: bytes, pos: int, length: int) -> bytes:
+        """Complete ``block`` to ``length`` bytes: ``read()`` may return fewer bytes than asked for, an app's even more.
 
         :raises TruncatedSource: if the representation ends early.
         """
@@ -112,7 +116,7 @@ class SeekableSource(NamedTuple):
         return b"".join(blocks)[:length]
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
-        """The bytes of the segments, joined into full blocks. A block is sent before more is read."""
+        """Yield the bytes of the segments, joined into full blocks. Each block is sent before more is read."""
         held: list[bytes] = []
         read_at, block_size = self.read_at, self.block_size
         room = block_size
@@ -123,14 +127,14 @@ class SeekableSource(NamedTuple):
                 continue
             pos, last_pos = segment
             length = last_pos - pos + 1
-            if room < length <= block_size:  # so that small parts are read in one go
+            if room < length <= block_size:  # so that a small part is read in one go
                 yield b"".join(held)
                 held, room = [], block_size
             if length <= room:
                 block = read_at(pos, length)
-                held.append(block if len(block) == length else self._filled(block, pos, length))
+                held.append(block if len(block) == length else self._read_rest(block, pos, length))
                 room -= length
-                del block  # before the next one is read
+                del block  # free it before the next one is read
                 continue
             while pos <= last_pos:
                 if room <= 0:
@@ -140,9 +144,9 @@ class SeekableSource(NamedTuple):
                 block = read_at(pos, wanted)
                 if not block:
                     if held:
-                        yield b"".join(held)  # what came before helps a client that resumes
+                        yield b"".join(held)  # the bytes before the gap help a client that resumes
                     raise TruncatedSource(pos, last_pos + 1)
-                if len(block) > wanted:  # an app's own read() may do that
+                if len(block) > wanted:  # the read() of an app's own class may do that
                     block = block[:wanted]
                 held.append(block)
                 pos += len(block)  # read() may return less than we asked for: count what came

@@ -1,0 +1,117 @@
+"""ASGI scopes and messages, translated into the values of ``core`` and back (ASGI 3, HTTP).
+
+What an app sends is checked here: a message that is malformed raises ``AsgiProtocolError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from os import PathLike
+from typing import Any
+
+from ..core.head import USUAL_NAMES, Field
+from ..core.values import RequestFields
+from ..errors import AsgiProtocolError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+START = "http.response.start"
+BODY = "http.response.body"
+PATHSEND = "http.response.pathsend"
+ZEROCOPYSEND = "http.response.zerocopysend"
+TRAILERS = "http.response.trailers"
+CONTENT = frozenset({BODY, PATHSEND, ZEROCOPYSEND})
+"""Types of the messages that carry content."""
+
+_REQUEST_FIELDS = (
+    b"range", b"if-range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
+_PLACES = {name: place for place, name in enumerate(_REQUEST_FIELDS)}  # in the order of RequestFields
+_ALL_ABSENT: list[str | None] = [None] * len(_REQUEST_FIELDS)
+_USUAL_NAMES = {name.lower().encode(): name for name in USUAL_NAMES}
+
+
+def request_fields(scope: dict[str, Any], preconditions: bool) -> RequestFields:
+    """Read the fields that matter of a request; those of the preconditions only if they are to be evaluated.
+
+    Repeated lines are joined (RFC 9110 5.3).
+    """
+    values = _ALL_ABSENT
+    if not _PLACES.keys().isdisjoint([name for name, _ in scope["headers"]]):
+        values = [*_ALL_ABSENT]
+        for name, value in scope["headers"]:
+            place = _PLACES.get(name)
+            if place is not None and (preconditions or place < 2):
+                text, before = value.decode("latin-1"), values[place]
+                values[place] = text if before is None else f"{before}, {text}"
+    return RequestFields(scope["method"], *values)
+
+
+def scope_for_app(scope: dict[str, Any], request: RequestFields, hide_range: bool) -> dict[str, Any]:
+    """Copy the scope for an app whose response may be sliced.
+
+    ``http.response.pathsend`` is offered, so that the app names the path of a file rather than reading it, and
+    ``http.response.zerocopysend`` is not: its content cannot be sliced.
+    """
+    copy = {**scope, "extensions": {**(scope.get("extensions") or {}), PATHSEND: {}}}
+    copy["extensions"].pop(ZEROCOPYSEND, None)
+    if hide_range:
+        copy["headers"] = [field for field in scope["headers"] if _PLACES.get(field[0], 2) >= 2]
+    for name, value in (("rangeware.range", request.range), ("rangeware.if_range", request.if_range)):
+        if value is not None:
+            copy[name] = value
+    return copy
+
+
+def read_start(start: Message) -> tuple[Message, list[Field]]:
+    """Check ``http.response.start``; return it with its headers as a list, and the headers as fields.
+
+    :raises AsgiProtocolError: if the headers are not pairs of bytes, or there is no status.
+    """
+    if not isinstance(start.get("status"), int):
+        raise AsgiProtocolError(f"the app sent http.response.start with the status {start.get('status')!r}")
+    try:
+        headers = [*start.get("headers", ())]
+        fields = [
+            (_USUAL_NAMES.get(name) or name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    except (AttributeError, TypeError, ValueError) as exc:
+        raise AsgiProtocolError("the app sent headers that are not pairs of bytes") from exc
+    return {**start, "headers": headers}, fields
+
+
+def encode_fields(fields: Iterable[Field]) -> list[tuple[bytes, bytes]]:
+    """The fields as headers of a message, their names in lower case."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+
+
+def read_content(message: Message, needed: bool = True) -> bytes:
+    """The bytes in a message with content.
+
+    :param needed: False lets a message without bytes pass as empty: nothing of it would be sent.
+    :raises AsgiProtocolError: if it has something else than bytes.
+    """
+    if message["type"] == ZEROCOPYSEND and not needed:
+        return b""
+    content: bytes = message.get("body", b"")
+    if message["type"] != BODY:
+        raise AsgiProtocolError(f"the app sent {message['type']} where bytes were expected")
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise AsgiProtocolError(f"the app sent {type(content).__name__} in {BODY} where bytes were expected")
+    return content if type(content) is bytes else memoryview(content).tobytes()
+
+
+def read_path(message: Message) -> str | bytes | PathLike[str]:
+    """The path in ``http.response.pathsend``.
+
+    :raises AsgiProtocolError: if there is none.
+    """
+    path = message.get("path")
+    if not isinstance(path, (str, bytes, PathLike)):
+        raise AsgiProtocolError(f"the app sent {path!r} as the path of a file")
+    return path
+
+
+def body_message(content: bytes, more: bool = False) -> Message:
+    """``http.response.body`` with these bytes; ``more`` says that others follow."""
+    return {"type": BODY, "body": content, "more_body": more}

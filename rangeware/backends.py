@@ -1,0 +1,207 @@
+"""asyncio and trio: the few things that an ASGI response needs of the library that runs the app.
+
+``current_backend`` tells which of the two it is. Both can run a blocking function in a thread, let other tasks run,
+stop an app whose response is complete, and listen for a disconnect while blocks are sent. Stopping an app is the hard
+one: it is called from within the app's own ``send``, so that only a cancellation ends it, and that cancellation must
+neither reach the server nor swallow one that the server asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+Result = TypeVar("Result")
+
+_OURS = "the response is complete, and its request is over"
+_LOOKS, _LOOK = 100, 0.01
+"""How many times, and after how many seconds each, ``stop_app`` looks if the app still may end by itself."""
+
+
+class AsyncBackend(Protocol):
+    """The library that runs an app, for one request."""
+
+    async def run_in_thread(self, function: Callable[[], Result]) -> Result:
+        """Run a blocking function in a thread; on cancellation wait for it, then re-raise.
+
+        So everything that the function uses can be closed as soon as this has returned or raised.
+        """
+
+    async def checkpoint(self) -> None:
+        """Let other tasks run, and a cancellation in."""
+
+    async def run_app(self, app: Awaitable[None]) -> None:
+        """Run the app until it ends, or until ``stop_app`` has ended it."""
+
+    async def stop_app(self, may_end: Callable[[], bool]) -> None:
+        """End the app from within its own ``send``; never returns.
+
+        :param may_end: asked again and again, for a second at most; the app is cancelled once it returns False.
+        """
+
+    async def run_while_listening(self, listen: Callable[[], Awaitable[None]], work: Awaitable[None]) -> None:
+        """Do the work, and ``listen`` at the same time, until the work is done or ``stop_listening`` is called."""
+
+    async def stop_listening(self) -> None:
+        """End the listening, if there is any, and wait until it has ended."""
+
+
+class AsyncioBackend:
+    """asyncio. The task that makes it is the one that runs the app."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._stopped: list[asyncio.Future[None]] = []
+        self._cancels = 0
+        self._listeners: list[asyncio.Future[None]] = []
+
+    async def run_in_thread(self, function: Callable[[], Result]) -> Result:
+        future = asyncio.get_running_loop().run_in_executor(None, function)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            while not future.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait((future,))
+            future.exception()  # nobody else will ask for it, and asyncio would complain
+            raise
+
+    async def checkpoint(self) -> None:
+        await asyncio.sleep(0)
+
+    async def run_app(self, app: Awaitable[None]) -> None:
+        before = _count_cancellations(self._task)
+        seen: list[asyncio.CancelledError] = []
+        try:
+            await app
+        except asyncio.CancelledError as exc:
+            if not self._cancels:
+                raise
+            seen.append(exc)
+        finally:
+            task, self._task = self._task, None
+            for future in self._stopped:  # tasks that the app leaves behind may wait in stop_app
+                future.cancel()
+            if self._cancels:
+                await self._take_back(task, before, seen)
+            seen.clear()  # or the exceptions would keep this frame alive, and all that the app had open
+
+    async def _take_back(self, task: Any, before: int, seen: list[asyncio.CancelledError]) -> None:
+        """End our own cancellation of the task, and no one else's.
+
+        Either may still be on its way, if the app has ended by itself, and a cancel scope of anyio's cancels again
+        and again. Python 3.11 counts the requests to cancel; 3.10 does not, so that the message has to tell.
+        """
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError as exc:
+            seen.append(exc)
+        others = [exc for exc in seen if exc.args != (_OURS,)]
+        if sys.version_info >= (3, 11):  # pragma: no branch - 3.10 does not count
+            for _ in range(self._cancels):
+                task.uncancel()
+            if _count_cancellations(task) <= before:
+                return
+            raise others[-1] if others else asyncio.CancelledError
+        others = [exc for exc in others if "cancel scope" not in repr(exc)]  # pragma: no cover - 3.10
+        if others:  # pragma: no cover - 3.10
+            raise others[-1]
+
+    async def stop_app(self, may_end: Callable[[], bool]) -> None:
+        stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stopped.append(stopped)
+        for _ in range(_LOOKS):
+            if not may_end():
+                break
+            await asyncio.wait((stopped,), timeout=_LOOK)
+        if self._task is not None:
+            self._cancels += 1
+            self._task.cancel(_OURS)
+            await asyncio.wait((stopped,), timeout=_LOOKS * _LOOK)
+            if not stopped.done():  # the app is shielded, and waits for whoever sends: we would both wait for ever
+                raise OSError(_OURS)
+        raise asyncio.CancelledError
+
+    async def run_while_listening(self, listen: Callable[[], Awaitable[None]], work: Awaitable[None]) -> None:
+        self._listeners.append(asyncio.ensure_future(listen()))
+        try:
+            await work
+        finally:
+            await self.stop_listening()
+
+    async def stop_listening(self) -> None:
+        for listener in self._listeners:
+            listener.cancel()
+            await asyncio.wait((listener,))
+
+
+def _count_cancellations(task: Any) -> int:
+    """The number of requests to cancel this task; 0 if they are not counted (Python 3.10)."""
+    return task.cancelling() if hasattr(task, "cancelling") else 0
+
+
+class TrioBackend:
+    """trio, and anyio on trio."""
+
+    def __init__(self, trio: Any) -> None:
+        self._trio = trio
+        self._app_scope = trio.CancelScope()
+        self._app_ended = trio.Event()
+        self._listening = trio.CancelScope()
+        self._listening_ended = trio.Event()
+
+    async def run_in_thread(self, function: Callable[[], Result]) -> Result:
+        result: Result = await self._trio.to_thread.run_sync(function)
+        return result
+
+    async def checkpoint(self) -> None:
+        await self._trio.lowlevel.checkpoint()
+
+    async def run_app(self, app: Awaitable[None]) -> None:
+        try:
+            with self._app_scope:
+                await app
+        finally:
+            self._app_ended.set()
+
+    async def stop_app(self, may_end: Callable[[], bool]) -> None:
+        for _ in range(_LOOKS):
+            if not may_end():
+                break
+            await self._trio.sleep(_LOOK)
+        self._app_scope.cancel()
+        with self._trio.move_on_after(_LOOKS * _LOOK):  # for tasks that are shielded, or not within the app's scope
+            await self._app_ended.wait()
+        raise OSError(_OURS)
+
+    async def run_while_listening(self, listen: Callable[[], Awaitable[None]], work: Awaitable[None]) -> None:
+        failures: list[Exception] = []
+        async with self._trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen, listen)
+            try:
+                await work
+            except Exception as exc:  # a nursery would put it into an exception group
+                failures.append(exc)
+            self._listening.cancel()
+        for failure in failures:
+            raise failure
+
+    async def _listen(self, listen: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with self._listening:
+                await listen()
+        finally:
+            self._listening_ended.set()
+
+    async def stop_listening(self) -> None:
+        self._listening.cancel()
+        await self._listening_ended.wait()
+
+
+def current_backend() -> AsyncBackend:
+    """The backend of the library that runs the calling task."""
+    trio = sys.modules.get("trio")
+    return TrioBackend(trio) if trio is not None and trio.lowlevel.in_trio_task() else AsyncioBackend()

@@ -1,0 +1,244 @@
+"""Detect how the bytes of a body can be read: at any position, forward only, or of unknown length.
+
+The adapters call ``find_source`` for a request with Range, and ``find_source_cheaply`` for any other. A body is judged
+by its capability, not by the framework that made it. Real files are read with ``os.pread`` where the system has it, so
+that the position of a file shared between threads never moves.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from functools import wraps
+from itertools import accumulate
+from typing import Any
+
+from .sources import DiskFile, SeekableSource, Source
+from .streams import ForwardSource
+from .unwrap import DECODING_MODULES, find_file
+
+_PAGE = 4096  # bytes; the size that files in /sys claim, though they have no block on a disk
+
+Detector = Callable[[Any, int], SeekableSource | None]
+"""Makes a source of a file, with this block size; None if the file is not of its kind."""
+
+
+def find_source(body: object, declared: int | None, block_size: int) -> Source | None:
+    """Return the source of a body for a request with Range; None if its complete length is unknown.
+
+    :param declared: the app's Content-Length in bytes; None if it sent none.
+    :param block_size: bytes per read, at most.
+    """
+    return _find(body, declared, block_size, (_pread_file, _buffer, _seekable_file))
+
+
+def find_source_cheaply(body: object, declared: int | None, block_size: int) -> Source | None:
+    """Return the source of a body for a request without Range, where only its length and kind matter.
+
+    Never seeks in a body whose length is declared, and never decodes one to measure it.
+
+    :param declared: the app's Content-Length in bytes; None if it sent none.
+    :param block_size: bytes per read, at most.
+    """
+    detectors = (_synced_file, _buffer) if declared is not None else (_synced_file, _buffer, _unless_decoding)
+    return _find(body, declared, block_size, detectors)
+
+
+def is_sendable_as_is(body: object, declared: int) -> bool:
+    """True if a body that may be a file can go to the server untouched, under a Content-Length of ``declared`` bytes.
+
+    That is so if the file has that many bytes and its descriptor stands at its position. False if that takes a closer
+    look to tell.
+    """
+    file = find_file(body)
+    if file is None:
+        return True
+    try:
+        raw = file.raw if type(file) is io.BufferedReader else file
+        if type(raw) is not io.FileIO:
+            return False
+        offset, size = raw.tell(), os.fstat(raw.fileno()).st_size
+        return offset == file.tell() and size - offset >= declared and size != _PAGE
+    except Exception:
+        return False
+
+
+def path_has_length(path: Any, declared: int) -> bool:
+    """True if the file at this path has exactly ``declared`` bytes; False also if that takes a closer look to tell.
+
+    The app has just looked the file up to declare its length, so that this look-up does not wait for a disk.
+    """
+    try:
+        return os.stat(path).st_size == declared != _PAGE
+    except (OSError, TypeError, ValueError):
+        return False
+
+
+def _find(body: object, declared: int | None, block_size: int, detectors: tuple[Detector, ...]) -> Source | None:
+    if isinstance(body, (list, tuple)) and _is_in_memory(body):
+        return _items(body, block_size)
+    seekable = _first(detectors, find_file(body), block_size)
+    if seekable is None:
+        return None if declared is None else ForwardSource(body, declared)  # type: ignore[arg-type]
+    if declared is None or declared == seekable.complete_length:
+        return seekable
+    if declared > seekable.complete_length:
+        return seekable._replace(shorter=True)
+    return seekable._replace(complete_length=declared)
+
+
+def _first(detectors: tuple[Detector, ...], file: Any | None, block_size: int) -> SeekableSource | None:
+    return next(filter(None, (detector(file, block_size) for detector in detectors)), None)
+
+
+def _is_in_memory(body: Sequence[object]) -> bool:
+    """True if iterating over this list or tuple gives its items, and each is bytes in one piece."""
+    return type(body).__iter__ in (list.__iter__, tuple.__iter__) and all(map(_is_contiguous, body))
+
+
+def _is_contiguous(item: object) -> bool:
+    return type(item) is bytes or isinstance(item, (bytes, bytearray, memoryview)) and memoryview(item).c_contiguous
+
+
+def _items(items: Sequence[bytes | bytearray | memoryview], block_size: int) -> SeekableSource:
+    """Items in memory. Only bytes that are sent are copied, and no item is locked against changes by the app."""
+    if len(items) == 1 and type(items[0]) is bytes:
+        return _single_item(items[0], block_size)
+    next_positions = list(accumulate(memoryview(item).nbytes for item in items))
+
+    def read_at(pos: int, size: int) -> bytes:
+        index = bisect_right(next_positions, pos)
+        with memoryview(items[index]) as view, view.cast("B") as octets:
+            skipped = pos - (next_positions[index] - view.nbytes)
+            return octets[skipped:skipped + size].tobytes()
+
+    return SeekableSource(read_at, next_positions[-1] if next_positions else 0, block_size)
+
+
+def _single_item(item: bytes, block_size: int) -> SeekableSource:
+    def read_at(pos: int, size: int) -> bytes:
+        return item[pos:pos + size]
+
+    return SeekableSource(read_at, len(item), block_size)
+
+
+def _none_if_raising(detector: Detector) -> Detector:
+    """Take a file whose methods raise for a forward-only body: ``seek()`` and ``tell()`` may be the app's own."""
+    @wraps(detector)
+    def guarded(file: Any, block_size: int) -> SeekableSource | None:
+        try:
+            return detector(file, block_size)
+        except Exception:
+            return None
+    return guarded
+
+
+@_none_if_raising
+def _pread_file(file: Any, block_size: int) -> SeekableSource | None:
+    """A regular file on disk, read by its descriptor without moving its position.
+
+    Only exact types count: a ``GzipFile`` has a descriptor too, but that gives the compressed bytes.
+    """
+    binary = file.buffer if type(file) is io.TextIOWrapper else file  # opened in text mode, a common mistake
+    raw = binary.raw if type(binary) in (io.BufferedReader, io.BufferedRandom) else binary
+    if type(raw) is not io.FileIO or not hasattr(os, "pread"):
+        return None
+    if type(binary) is not io.BufferedReader:
+        binary.flush()
+    offset, status = file.tell(), os.fstat(raw.fileno())
+    length = status.st_size - offset
+
+    def read_at(pos: int, size: int) -> bytes:
+        return os.pread(raw.fileno(), size, offset + pos)
+
+    # Sizes that prove nothing: 0 (as in /proc), one page (as in /sys), and that of anything but a regular file.
+    if not stat.S_ISREG(status.st_mode) or length <= 0 and read_at(0, 1):
+        return None
+    if status.st_size == _PAGE and not status.st_blocks and not read_at(length - 1, 1):
+        return None
+    on_disk = DiskFile(raw, offset, status.st_mtime_ns)
+    return SeekableSource(read_at, max(0, length), block_size, on_disk=on_disk)
+
+
+@_none_if_raising
+def _synced_file(file: Any, block_size: int) -> SeekableSource | None:
+    """A regular file on disk that the server will send by itself, with its descriptor at the file's position.
+
+    Some servers send from the position of the descriptor, which is ahead of the file's by the bytes in its buffer. A
+    seek within the buffer does not change that, so that the file has to go to its end and back.
+    """
+    source = _pread_file(file, block_size)
+    if source is not None and source.on_disk is not None and source.on_disk.raw.tell() != source.on_disk.offset:
+        file.seek(0, os.SEEK_END)
+        file.seek(source.on_disk.offset)
+    return source
+
+
+@_none_if_raising
+def _buffer(file: Any, block_size: int) -> SeekableSource | None:
+    """A ``BytesIO``, read without moving its position."""
+    if type(file) is not io.BytesIO:
+        return None
+    offset, content = file.tell(), file.getvalue()  # no copy, unless the buffer is written to
+
+    def read_at(pos: int, size: int) -> bytes:
+        return content[offset + pos:offset + pos + size]
+
+    return SeekableSource(read_at, max(0, len(content) - offset), block_size)
+
+
+def _unless_decoding(file: Any, block_size: int) -> SeekableSource | None:
+    return None if _is_decoding(file) else _seekable_file(file, block_size)
+
+
+def _seekable_file(file: Any, block_size: int) -> SeekableSource | None:
+    """Any other object with ``seek()``, ``tell()`` and ``read()``, which have to move it to measure and to read it.
+
+    :raises OSError: if it went to its end and did not come back, so that its bytes are lost.
+    """
+    if isinstance(file, io.TextIOWrapper):
+        file = None if file.tell() else file.buffer
+    offset = _go_to_end(file)
+    if offset is None:
+        return None
+    length = file.tell() - offset
+    is_empty_page = type(file) in (io.BufferedReader, io.FileIO) and length == _PAGE and _ends_before(
+        file, offset + length - 1)
+    file.seek(offset)
+    if file.tell() != offset:
+        raise OSError("the file cannot go back from its end to its position")
+    if length <= 0 or is_empty_page:  # empty, or seek() did nothing and so told nothing
+        return None
+
+    def read_at(pos: int, size: int) -> bytes:
+        file.seek(offset + pos)
+        block: bytes | None = file.read(size)
+        return block if type(block) is bytes else bytes(block or b"")
+
+    return SeekableSource(read_at, length, block_size, random_access=not _is_decoding(file), is_moved=True)
+
+
+def _ends_before(file: Any, pos: int) -> bool:
+    file.seek(pos)
+    return not file.read(1)
+
+
+def _go_to_end(file: Any) -> int | None:
+    """Seek to the end of a file and return the position before; None, without moving it, if it cannot seek."""
+    try:
+        offset: int = file.tell()
+        if not getattr(file, "seekable", lambda: True)():
+            return None
+        file.seek(offset)  # moves nothing, and fails if seeking does
+        file.seek(0, os.SEEK_END)
+    except Exception:
+        return None
+    return offset
+
+
+def _is_decoding(file: Any) -> bool:
+    """True if this file seeks back by decoding from its first byte again."""
+    return type(file).__module__ in DECODING_MODULES

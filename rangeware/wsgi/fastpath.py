@@ -1,0 +1,69 @@
+"""The fast path: the commonest requests, answered in few steps.
+
+Two cases: a plain GET, which the server may send as the app gave it, and one range of a file or a list. Nothing is
+decided here that ``core`` would decide otherwise: each function says yes only where that is obvious, and no, or None,
+sends the request the general way. ``tests/wsgi/test_fastpath.py`` drives the shared table of cases both ways and
+compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..bodies.detect import find_source, is_sendable_as_is
+from ..bodies.sources import SeekableSource
+from ..bodies.unwrap import may_be_file
+from ..core.head import Field, fastpath_length
+from ..core.reply import Reply, single_part
+from ..core.values import Plan, Reason
+from ..http.ranges import parse_range
+from .file_wrapper import FileWrapper
+
+_LONG = 100  # characters in a Range field: more than one range-spec usually has
+
+
+def is_plain_get(environ: dict[str, Any]) -> bool:
+    """True for a GET that asks for the whole representation, unconditionally."""
+    return not (
+        environ["REQUEST_METHOD"] != "GET"
+        or "HTTP_RANGE" in environ
+        or "HTTP_IF_NONE_MATCH" in environ
+        or "HTTP_IF_MODIFIED_SINCE" in environ
+        or "HTTP_IF_RANGE" in environ
+        or "HTTP_IF_MATCH" in environ
+        or "HTTP_IF_UNMODIFIED_SINCE" in environ
+    )
+
+
+def passes_unchanged(fields: list[Field], body: Iterable[bytes]) -> bool:
+    """True if a 200 with these fields and this body needs nothing but Accept-Ranges, on a plain GET."""
+    kind: Any = type(body)
+    if kind is list or kind is tuple:
+        return bool(body and fastpath_length(fields, needs_validators=False))
+    if kind is FileWrapper:  # the server's own wrapper may send its file faster
+        return False
+    is_file = may_be_file(kind)
+    length = fastpath_length(fields, needs_validators=is_file)
+    return bool(length) and (not is_file or is_sendable_as_is(body, int(length)))
+
+
+def respond_with_one_range(
+    value: str, fields: list[Field], body: Iterable[bytes], block_size: int
+) -> tuple[Plan, Reply, SeekableSource] | None:
+    """Respond to a GET with one range, and no condition, where the app has sent a 200 with these fields and this body.
+
+    :param value: of the Range field.
+    :param block_size: bytes per read, at most.
+    """
+    specs = parse_range(value) if len(value) < _LONG and "," not in value else None
+    kind: Any = type(body)
+    length = fastpath_length(fields, kind is not list and may_be_file(kind)) if specs else ""
+    source = find_source(body, int(length), block_size) if length else None
+    if not specs or not isinstance(source, SeekableSource) or source.shorter:
+        return None
+    part = specs[0].resolve(source.complete_length)
+    if part is None:
+        return None
+    kept = [field for field in fields if field[0] != "Content-Length"]
+    return Plan(206, (part,), Reason.SLICED), single_part(part, kept, source.complete_length), source

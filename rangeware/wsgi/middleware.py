@@ -1,0 +1,95 @@
+"""``RangeMiddleware``: what the server calls, and what the app gets to see of the request.
+
+Most requests carry neither Range nor a precondition. They take the fast path unless the response needs a closer look.
+All others get a ``WsgiResponder`` of the general way and, with Range, a copy of environ that hides it from the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..core.options import Options, OptionsDict
+from ..core.values import RequestFields
+from . import fastpath
+from .file_wrapper import FileWrapper
+from .responder import Environ, WsgiResponder
+from .sendfile import hides_file
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+    from typing_extensions import Unpack
+
+
+_UNKNOWN = object()
+
+
+class RangeMiddleware:
+    """Adds ranges, conditional requests and validators to every response of a WSGI app.
+
+    >>> app.wsgi_app = RangeMiddleware(app.wsgi_app, max_ranges=50)  # Flask
+
+    Put it outermost, around other middleware: it must see the bytes that the client gets. The danger: an app whose
+    responses to the same request differ from one time to the next, under the same ETag, gives parts that do not fit
+    together.
+
+    :param app: any WSGI application.
+    :param options: see ``rangeware.core.options.Options``.
+    :raises InvalidOption: if an option has a value that cannot work.
+    """
+
+    def __init__(self, app: WSGIApplication, **options: Unpack[OptionsDict]) -> None:
+        self._options = Options.for_app(app, "a WSGI", options)
+        self._app = app
+        self._usual_wrapper: object = _UNKNOWN
+        """The server's ``wsgi.file_wrapper`` as seen before, None for none: with that one, the fast path is safe."""
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Handle one request (PEP 3333)."""
+        server_wrapper = environ.get("wsgi.file_wrapper")
+        if server_wrapper is not self._usual_wrapper or not fastpath.is_plain_get(environ):
+            return self._respond(environ, start_response)
+        if server_wrapper is None:  # apps would read files in a way of their own
+            environ["wsgi.file_wrapper"] = FileWrapper
+        responder = WsgiResponder(self._options, environ, start_response)
+        return responder.respond_to_plain_get(self._app(environ, responder))
+
+    def _respond(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Handle a request in the general way."""
+        options = self._options
+        if options.applies is not None and not options.applies(environ):
+            return self._app(environ, start_response)
+        is_ranged = "HTTP_RANGE" in environ or "HTTP_IF_RANGE" in environ
+        if not is_ranged and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return self._app(environ, start_response)
+        server_wrapper = environ.get("wsgi.file_wrapper")
+        is_hiding = server_wrapper is not self._usual_wrapper and hides_file(server_wrapper)
+        if not is_hiding and options.applies is None:
+            self._usual_wrapper = server_wrapper
+        if server_wrapper is None:
+            environ["wsgi.file_wrapper"] = FileWrapper
+        responder = WsgiResponder(options, environ, start_response, _request_fields(environ, options.preconditions))
+        app_environ = _environ_for_app(environ, options.hide_range) if is_ranged or is_hiding else environ
+        return responder.respond(self._app(app_environ, responder))
+
+
+def _request_fields(environ: Environ, preconditions: bool) -> RequestFields:
+    """The fields that matter of a request; those of the preconditions only if they are to be evaluated."""
+    get = environ.get
+    if not preconditions:
+        return RequestFields(environ["REQUEST_METHOD"], get("HTTP_RANGE"), get("HTTP_IF_RANGE"))
+    return RequestFields(
+        environ["REQUEST_METHOD"], get("HTTP_RANGE"), get("HTTP_IF_RANGE"), get("HTTP_IF_MATCH"),
+        get("HTTP_IF_NONE_MATCH"), get("HTTP_IF_MODIFIED_SINCE"), get("HTTP_IF_UNMODIFIED_SINCE"))
+
+
+def _environ_for_app(environ: Environ, hide_range: bool) -> Environ:
+    """Copy environ for the app. Servers look into their own dictionary again after the app has returned."""
+    copy = environ.copy()
+    copy["wsgi.file_wrapper"] = FileWrapper
+    for key, name in (("HTTP_RANGE", "rangeware.range"), ("HTTP_IF_RANGE", "rangeware.if_range")):
+        if key in environ:
+            copy[name] = environ[key]
+            if hide_range:
+                del copy[key]
+    return copy

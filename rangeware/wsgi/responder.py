@@ -1,0 +1,217 @@
+"""``WsgiResponder``: one WSGI request, from the app's ``start_response`` to the iterable that the server gets.
+
+It stands in for ``start_response``, so that the app's head is held back until its body is known. ``respond`` then
+decides with the shared ``Responder``, gives the head to the server, and returns the content in one of four ways: the
+app's own body, one block, the server's own file wrapper, or our blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from ..bodies.closing import ClosingIterator, close_and_log, single_block
+from ..bodies.sources import Source
+from ..bodies.spool import Spool
+from ..bodies.streams import ForwardSource, PeekableChunks
+from ..bodies.unwrap import closable_of
+from ..core.head import AppHead, Field
+from ..core.options import Options
+from ..core.reply import ACCEPT_RANGES, Reply
+from ..core.values import Plan, Reason, RequestFields
+from ..responder import Responder, with_file_segments
+from . import fastpath
+from .file_wrapper import FileWrapper
+from .sendfile import via_server_wrapper, without_doubled_fields
+from .write import Write, WriteAdapter
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse
+
+Environ = dict[str, Any]
+
+_STATUS_LINES = {
+    206: "206 Partial Content",
+    304: "304 Not Modified",
+    412: "412 Precondition Failed",
+    416: "416 Range Not Satisfiable",
+}
+_PLAIN_GET = RequestFields("GET")
+
+NO_HEAD, HEAD_HELD, COMMITTED, PASSED_ON = range(4)
+"""Stages of a response: no head yet; a head that the app may still replace; too late to replace it; all is up to the
+server."""
+
+
+class WsgiResponder:
+    """One request and its response; called by the app as ``start_response``."""
+
+    __slots__ = ("_body_closable", "_environ", "_fields", "_options", "_request", "_responder", "_server_start",
+                 "_server_write", "_stage", "_status", "_written")
+
+    def __init__(self, options: Options, environ: Environ, start_response: StartResponse,
+                 request: RequestFields = _PLAIN_GET) -> None:
+        self._options = options
+        self._environ = environ
+        self._request = request
+        self._server_start = start_response
+        self._stage = NO_HEAD
+        self._status: str | None = None
+        self._written: WriteAdapter | None = None
+
+    def __call__(self, status: str, headers: list[Field], exc_info: OptExcInfo | None = None) -> Write:
+        """Take the app's head (PEP 3333, ``start_response``)."""
+        if self._stage or exc_info is not None:
+            if self._stage == PASSED_ON:
+                return self._server_start(status, headers, exc_info)
+            self._check_restart(exc_info)
+        else:
+            self._stage = HEAD_HELD
+        self._status = status
+        self._fields = [*headers]  # the app may change its own list
+        return self._write
+
+    def _check_restart(self, exc_info: OptExcInfo | None) -> None:
+        """Refuse a call that comes too late, or a second one without ``exc_info``, as PEP 3333 demands."""
+        if exc_info is None and self._status is not None:
+            raise AssertionError("start_response was called twice without exc_info")
+        if exc_info is not None and exc_info[1] is not None and self._stage == COMMITTED:
+            raise exc_info[1].with_traceback(exc_info[2])
+        self._stage = max(self._stage, HEAD_HELD)
+
+    def respond_to_plain_get(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Return the content for the server, after the app has answered a plain GET with ``body``."""
+        if self._stage == HEAD_HELD and self._status == "200 OK":
+            try:
+                if fastpath.passes_unchanged(self._fields, body):
+                    self._stage = PASSED_ON
+                    self._fields.append(ACCEPT_RANGES)
+                    self._server_write = self._server_start(self._status, self._fields)
+                    return body
+            except BaseException:
+                close_and_log(closable_of(body))
+                raise
+        return self.respond(body)
+
+    def respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Return the content for the server, after the app has answered with ``body``."""
+        self._body_closable = closable_of(body)
+        self._responder = Responder(self._options, self._environ, self._request)
+        try:
+            if self._stage == NO_HEAD:
+                body = self._peek(body)
+            if self._status is None:  # an error of the app, which the server will report
+                return body
+            if self._written is not None:
+                return ClosingIterator(self._written.rest(body), self._written.missing, body)
+            content = self._try_fastpath(body)
+            return self._respond(body) if content is None else content
+        except BaseException:
+            close_and_log(self._body_closable)
+            raise
+
+    def _peek(self, body: Iterable[bytes]) -> PeekableChunks:
+        """Pull the first chunk of the body: until then the app may start its response, or start it again."""
+        chunks = PeekableChunks(body)
+        if chunks.peek():
+            self._stage = max(self._stage, COMMITTED)
+        self._body_closable = chunks
+        return chunks
+
+    def _try_fastpath(self, body: Iterable[bytes]) -> Iterable[bytes] | None:
+        """Respond to a single range if that is possible in few steps; otherwise None."""
+        request = self._request
+        if request.range is None or request.needs_validators or request.method != "GET" or self._status != "200 OK":
+            return None
+        found = fastpath.respond_with_one_range(request.range, self._fields, body, self._options.block_size)
+        if found is None:
+            return None
+        plan, reply, source = found
+        self._commit(plan, reply)
+        return self._render(reply, source)
+
+    def _respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
+        head = AppHead(_status_code(self._status), self._fields)
+        source = self._responder.find_source(head, body)
+        completed = self._responder.complete_head(head, source)
+        plan, reply = self._responder.plan(completed, source)
+        spools = plan.reason is Reason.UNKNOWN_LENGTH and self._options.spool_limit > 0
+        skips_forward = isinstance(source, ForwardSource) and reply.needs_source
+        if (spools or skips_forward) and type(body) is not PeekableChunks:
+            return self._respond(self._peek(body))
+        if spools:
+            return self._respond_spooled(head, body)
+        has_new_length = completed is not head and completed.complete_length != head.complete_length
+        if has_new_length and not isinstance(body, (list, tuple)) or type(body) is FileWrapper:
+            reply = with_file_segments(reply, source)
+        self._commit(plan, reply)
+        return self._content(reply, source, body)
+
+    def _respond_spooled(self, head: AppHead, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Respond with a body of unknown length after reading ahead in it."""
+        spool, chunks = Spool(self._options.spool_limit), iter(body)
+        spool.read_ahead(chunks)
+        source = self._responder.spooled_source(spool)
+        plan, reply = self._responder.plan(head, source)
+        self._commit(plan, reply)
+        replayed = chain(spool.replay(self._options.block_size), chunks)
+        self._body_closable = rest = ClosingIterator(replayed, None, body, spool.file)
+        return self._content(reply, source, rest)
+
+    def _commit(self, plan: Plan, reply: Reply) -> Write:
+        """Publish the plan, for whoever reads it from within ``start_response``, and give the head to the server."""
+        self._responder.publish(plan)
+        self._stage = COMMITTED if reply.segments is not None else PASSED_ON
+        status = self._status or ""
+        if status[:3] == "200":
+            status = _STATUS_LINES.get(reply.status, status)
+        self._server_write = self._server_start(status, without_doubled_fields(reply.fields, self._server_start))
+        return self._server_write
+
+    def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
+        if self._responder.has_no_content(reply):  # not an empty list, of which a server may tell the length
+            return ClosingIterator(iter(()), 0, self._body_closable)
+        if reply.segments is None:  # some servers send the head with the first block, so that there must be one
+            return (b"",) if type(body) in (list, tuple) and not body else body
+        if source is None or not reply.needs_source:
+            return single_block(reply.literals, self._body_closable)
+        return self._render(reply, source)
+
+    def _render(self, reply: Reply, source: Source) -> Iterable[bytes]:
+        """Return content with bytes of the representation: one block, the server's own wrapper, or our blocks."""
+        content = self._responder.read_if_small(reply, source)
+        if content is not None:
+            return single_block(content, self._body_closable)
+        segments, block_size = reply.segments or (), self._options.block_size
+        wrapped = via_server_wrapper(self._environ, reply.status, source, segments, block_size, self._body_closable)
+        if wrapped is not None:
+            return wrapped
+        return ClosingIterator(source.render(segments), reply.length, self._body_closable)
+
+    def _write(self, data: bytes) -> None:
+        """Take content from the app (PEP 3333, the callable that ``start_response`` returns)."""
+        if self._stage == PASSED_ON and self._written is None and self._server_write is not None:
+            self._server_write(data)  # from within the iterable: PEP 3333 forbids it, but servers allow it
+            return
+        if self._written is None:
+            self._written = self._begin_writing()
+        self._written.push(data)
+
+    def _begin_writing(self) -> WriteAdapter:
+        self._responder = Responder(self._options, self._environ, self._request)
+        head = AppHead(_status_code(self._status), self._fields)
+        plan, reply = self._responder.plan(head, self._responder.find_source(head, iter(())))
+        write = self._commit(plan, reply)
+        if self._request.method == "HEAD":
+            return WriteAdapter((), 0, write)
+        return WriteAdapter(reply.segments, reply.length, write)
+
+
+def _status_code(status: str | None) -> int:
+    """The code in the app's status line; 0, which matches no status, if it has none."""
+    if status == "200 OK":
+        return 200
+    code = (status or "")[:3]
+    return int(code) if code.isascii() and code.isdigit() else 0

@@ -1,0 +1,195 @@
+"""Sending a file by the server's own means: which servers can be trusted with it, and the file object they are given.
+
+PEP 3333 lets a server offer ``wsgi.file_wrapper``, and several send a file in it with ``sendfile`` or in a loop in C.
+They differ in what they make of the file's position and of Content-Length. A server that is not named here gets
+bounded blocks, and never an object with ``fileno``: with some servers, that alone would send the whole file.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from ..bodies.closing import close_all
+from ..bodies.sources import DiskFile, Source
+from ..core.head import Field
+from ..core.segments import Segment
+from ..errors import TruncatedSource
+from ..http.ranges import ByteRange
+
+Environ = dict[str, Any]
+
+
+def _for_gunicorn(environ: Environ, status: int) -> type[BoundedFile] | None:
+    """gunicorn sends Content-Length bytes from the position of the descriptor, with ``sendfile``.
+
+    Not over TLS and not in the gevent worker: their sockets have no ``sendfile``, so that gunicorn would read smaller
+    blocks than we do.
+    """
+    return SendableFile if type(environ.get("gunicorn.socket")).__module__ == "socket" else None
+
+
+def _for_waitress(environ: Environ, status: int) -> type[BoundedFile] | None:
+    """waitress sends from ``tell()``, Content-Length bytes or less, from its event loop: no thread waits for it."""
+    return SendableFile
+
+
+def _for_mod_wsgi(environ: Environ, status: int) -> type[BoundedFile] | None:
+    """mod_wsgi sends Content-Length bytes from ``tell()``, mapped or with ``sendfile``.
+
+    In embedded mode it leaves a file under a 200 to Apache's own range filter, which would slice a response although
+    we refused to.
+    """
+    is_safe = status == 206 or "HTTP_RANGE" not in environ or environ.get("mod_wsgi.process_group")
+    return SendableFile if is_safe else None
+
+
+def _for_uwsgi(environ: Environ, status: int) -> type[BoundedFile] | None:
+    """uWSGI sends all of a file that has a descriptor, whatever position and Content-Length say.
+
+    On any other object it calls ``read`` until nothing comes, in a loop in C that costs less than iterating.
+    """
+    return BoundedFile
+
+
+_TRUSTED: dict[str, Callable[[Environ, int], type[BoundedFile] | None]] = {
+    "gunicorn.http.wsgi.FileWrapper": _for_gunicorn,
+    "waitress.buffers.ReadOnlyFileBasedBuffer": _for_waitress,
+    "mod_wsgi.FileWrapper": _for_mod_wsgi,
+    "None.uwsgi_sendfile": _for_uwsgi,
+}
+"""By the name of the server's ``wsgi.file_wrapper``: the kind of file object to put into it; None to send blocks.
+
+bjoern is missing, though it sends files by itself: it sends up to the end of the file, whatever position and
+Content-Length say. That is wrong for a part, and for a whole file that grows meanwhile.
+"""
+
+_MOST_ASKED = 1 << 30  # bytes; a wrapper in C takes no number beyond 31 bits
+
+_DOUBLING = ("a2wsgi.wsgi", "hypercorn.app_wrappers", "werkzeug.serving")
+"""Modules of the servers that send a Date and a Server of their own even if the app has sent them."""
+
+
+def without_doubled_fields(fields: list[Field], start_response: object) -> list[Field]:
+    """Drop the fields that the server of this ``start_response`` would send a second time (RFC 9110 5.3)."""
+    if getattr(start_response, "__module__", None) not in _DOUBLING:
+        return fields
+    return [field for field in fields if field[0].lower() not in ("date", "server")]
+
+
+def hides_file(wrapper: object) -> bool:
+    """True if the server's ``wsgi.file_wrapper`` does not let us see the file in it: bjoern's, a class in C."""
+    return getattr(wrapper, "__module__", None) == "builtins"
+
+
+def via_server_wrapper(
+    environ: Environ, status: int, source: Source, segments: Sequence[Segment], block_size: int, *closing: object
+) -> Iterable[bytes] | None:
+    """Put the content into the ``wsgi.file_wrapper`` of the server that made ``environ``; None if that is not safe.
+
+    :param status: of the response: 206, or another one whose content is the whole representation.
+    :param block_size: bytes per read, at most.
+    :param closing: closed in reverse order when the server closes the wrapper.
+    """
+    part = segments[0]
+    if source.on_disk is None or len(segments) > 1 or isinstance(part, bytes):
+        return None
+    wrapper = environ.get("wsgi.file_wrapper")
+    choose = _TRUSTED.get(f"{getattr(wrapper, '__module__', '')}.{getattr(wrapper, '__qualname__', '')}")
+    kind = None if choose is None else choose(environ, status)
+    if wrapper is None or kind is None:
+        return None
+    asked = min(block_size, _MOST_ASKED)
+    wrapped: Iterable[bytes] = wrapper(kind(source.on_disk, part, block_size, *closing), asked)
+    return wrapped
+
+
+class BoundedFile:
+    """A part of a file on disk as a file object that ends with the part. Positions are those of the whole file.
+
+    :param part: positions in the representation.
+    :param block_size: bytes per read, at most. waitress asks for as much as its socket could ever take, and reads
+        again what the socket did not take.
+    :param closing: closed in reverse order, once.
+    """
+
+    def __init__(self, file: DiskFile, part: ByteRange, block_size: int, *closing: object) -> None:
+        self._file = file
+        self._pos = file.offset + part.first_pos
+        self._end = file.offset + part.next_pos
+        self._block_size = block_size
+        self._closing: tuple[object, ...] = tuple(reversed(closing))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(partial(self.read, self._block_size), b"")
+
+    def read(self, size: int = -1) -> bytes:
+        """Read ``size`` bytes of the part at the most, and no more than a block; all of it if ``size`` is negative.
+
+        :raises TruncatedSource: if the file ends before the part does.
+        """
+        left = self._end - self._pos
+        wanted = left if size < 0 else min(left, size, self._block_size)
+        block = os.pread(self._file.raw.fileno(), wanted, self._pos) if wanted > 0 else b""
+        if not block and wanted > 0:
+            raise self._truncated(self._pos)
+        self._pos += len(block)
+        return block
+
+    def close(self) -> None:
+        """Close everything that was given to be closed, once.
+
+        :raises TruncatedSource: if the file lost bytes of the part while the server sent it by its descriptor: the
+            server must not keep the connection.
+        """
+        closing, self._closing = self._closing, ()
+        if closing:
+            try:
+                self._check_length()
+            finally:
+                close_all(closing)
+
+    def _check_length(self) -> None:
+        if self._pos < self._end and not self._file.raw.closed:
+            size = os.fstat(self._file.raw.fileno()).st_size
+            if size < self._end:
+                raise self._truncated(size)
+
+    def _truncated(self, pos: int) -> TruncatedSource:
+        return TruncatedSource(pos - self._file.offset, self._end - self._file.offset)
+
+
+class SendableFile(BoundedFile):
+    """A bounded file with a descriptor, for servers that send Content-Length bytes from its position.
+
+    It is bounded also for servers that iterate over it, as gunicorn does with ``--no-sendfile``.
+    """
+
+    _own: io.FileIO | None = None
+
+    def fileno(self) -> int:
+        """Return a descriptor of our own, at our position.
+
+        The app's descriptor may share its position with others, and stands ahead of the file's own position by the
+        bytes in its buffer. The danger: closing ours ends the ``fcntl`` locks of this process on the file.
+
+        :raises OSError: if the system cannot open a file again by its descriptor (Linux can); servers then iterate.
+        :raises ValueError: if the file is closed.
+        """
+        if self._own is None:
+            self._own = io.FileIO(f"/proc/self/fd/{self._file.raw.fileno()}")
+            self._closing = (self._own, *self._closing)
+        self._own.seek(self._pos)
+        return self._own.fileno()
+
+    def tell(self) -> int:
+        """Return the position in the file."""
+        return self._pos
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move as ``io.IOBase.seek`` does, and return the new position. The end is that of the part."""
+        self._pos = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._pos, os.SEEK_END: self._end}[whence])
+        return self._pos
