@@ -11,7 +11,7 @@ from typing import Any
 
 import trio as trio_library
 
-from .support import Answer
+from tests.support import Answer
 
 Message = dict[str, Any]
 Scope = dict[str, Any]

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple
 
-from .support import Answer, parts
+from tests.support import Answer, parts
 
 Spans = tuple[tuple[int, int], ...]
 

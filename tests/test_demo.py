@@ -22,8 +22,7 @@ from demo_flask.feed import Feed
 from demo_flask.inspector import MAX_FIELD_LENGTH, host_and_port
 from demo_flask.slowline import BYTES_PER_SECOND, SlowLine, _Paced
 from rangeware import ByteRange, Plan, Reason
-
-from .browser.demo import ROOT, free_port, running_demo, start, stop
+from tests.browser.demo import ROOT, free_port, running_demo, start, stop
 
 NAMES = ("clock.mp4", "tones.wav", "big.bin", "lines.txt", "generated.txt", "archive.zip")
 GENERATED_LENGTH = 65_536 * 32

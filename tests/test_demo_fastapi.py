@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .browser.demo import ROOT, free_port
+from tests.browser.demo import ROOT, free_port
 
 START_SECONDS = 20
 END_SECONDS = 10

@@ -13,9 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rangeware import RangeMiddleware
-
-from .oracle import Expected, Representation, by_range, check, expected, merged
-from .support import Answer, Counted, environ_for, parts, run
+from tests.oracle import Expected, Representation, by_range, check, expected, merged
+from tests.support import Answer, Counted, environ_for, parts, run
 
 PROPERTY = settings(derandomize=True, deadline=None, database=None, max_examples=150)
 

@@ -25,8 +25,7 @@ from rangeware import InvalidOption, RangeMiddleware, Reason
 from rangeware.client import command
 from rangeware.client.arguments import _parser
 from rangeware.core.options import Options
-
-from .browser.demo import ROOT, Demo, running_demo
+from tests.browser.demo import ROOT, Demo, running_demo
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOWNLOADING = (ROOT / "docs" / "downloading.md").read_text(encoding="utf-8")

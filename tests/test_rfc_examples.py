@@ -8,9 +8,8 @@ import time
 import pytest
 
 from rangeware import RangeMiddleware
-
-from .oracle import Expected, Representation, by_range, check
-from .support import CONTENT, Answer, answering, get, parts
+from tests.oracle import Expected, Representation, by_range, check
+from tests.support import CONTENT, Answer, answering, get, parts
 
 TEN_THOUSAND = CONTENT * 10  # 14.1.2
 SHORT = (CONTENT * 2)[:1234]  # 14.4

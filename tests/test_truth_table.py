@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from rangeware import RangeMiddleware
-
-from .oracle import DATE_FORMS, Expected, Representation, check, expected
-from .support import CONTENT, Answer, answering, environ_for, get, run
+from tests.oracle import DATE_FORMS, Expected, Representation, check, expected
+from tests.support import CONTENT, Answer, answering, environ_for, get, run
 
 Fields = dict[str, str]
 App = Callable[..., Iterable[bytes]]

@@ -33,14 +33,13 @@ from wsgiref.util import FileWrapper
 import pytest
 
 from rangeware import AsgiRangeMiddleware, RangeMiddleware, TruncatedSource
-
-from .asgi_support import PATHSEND, Lines, carry, scope_for
-from .oracle import Expected, Representation, check, expected
-from .support import CONTENT, Answer, cut, environ_for, run
-from .test_grammar_fuzz import INVALID, mutated
-from .test_rfc_examples import EIGHT_THOUSAND, EXAMPLES, REQUIREMENTS
-from .test_truth_table import BESIDE, FORMS, IF_MATCH, IF_NONE_MATCH, NO_DATE, QUESTIONS
-from .test_validators import MTIME
+from tests.asgi_support import PATHSEND, Lines, carry, scope_for
+from tests.core.test_validators import MTIME
+from tests.http.test_grammar_fuzz import INVALID, mutated
+from tests.oracle import Expected, Representation, check, expected
+from tests.support import CONTENT, Answer, cut, environ_for, run
+from tests.test_rfc_examples import EIGHT_THOUSAND, EXAMPLES, REQUIREMENTS
+from tests.test_truth_table import BESIDE, FORMS, IF_MATCH, IF_NONE_MATCH, NO_DATE, QUESTIONS
 
 Field = tuple[str, str]
 Options = dict[str, Any]

@@ -18,10 +18,10 @@ from litestar.middleware import DefineMiddleware
 from litestar.response import File, Stream
 
 from rangeware import AsgiRangeMiddleware
+from tests.asgi.test_ecosystem import HEADERS, TYPE, ask_twice, chunks, file, judge, questions, ways
 from tests.asgi_support import App
 from tests.oracle import Expected
 from tests.support import CONTENT, cut
-from tests.test_asgi_ecosystem import HEADERS, TYPE, ask_twice, chunks, file, judge, questions, ways
 
 __all__ = ["file"]  # the fixture
 

@@ -20,10 +20,9 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from rangeware import AsgiRangeMiddleware
-
-from .asgi_support import App
-from .oracle import Expected, check
-from .support import CONTENT, Answer, cut
+from tests.asgi_support import App
+from tests.oracle import Expected, check
+from tests.support import CONTENT, Answer, cut
 
 with warnings.catch_warnings():  # newer ones of Starlette want another client than httpx
     warnings.simplefilter("ignore")

@@ -15,9 +15,8 @@ import trio.testing
 
 from rangeware import AsgiRangeMiddleware, InvalidOption, TruncatedSource
 from rangeware.errors import AsgiProtocolError
-
-from .asgi_support import PATHSEND, ask, carry, scope_for
-from .support import CONTENT, cut, parts
+from tests.asgi_support import PATHSEND, ask, carry, scope_for
+from tests.support import CONTENT, cut, parts
 
 LENGTH = ("content-length", str(len(CONTENT)))
 HOSTS = pytest.mark.parametrize("on_trio", [False, True], ids=["asyncio", "trio"])

@@ -18,10 +18,9 @@ from rangeware import AsgiRangeMiddleware
 from rangeware.asgi.connection import Connection
 from rangeware.backends import AsyncioBackend
 from rangeware.errors import AsgiProtocolError
-
-from .asgi_support import ask, carry, scope_for
-from .support import CONTENT
-from .test_asgi import HOSTS, LENGTH, Streaming, body, carry_to_the_end, naming, saying, start
+from tests.asgi.test_responder import HOSTS, LENGTH, Streaming, body, carry_to_the_end, naming, saying, start
+from tests.asgi_support import ask, carry, scope_for
+from tests.support import CONTENT
 
 TRAILERS = {"type": "http.response.trailers", "headers": [(b"x-sum", b"1")], "more_trailers": False}
 REQUEST = {"type": "http.request", "body": b"", "more_body": False}
@@ -333,4 +332,5 @@ def test_no_frame_of_ours_holds_itself():
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-    assert [code.co_name for code in frames if Path(code.co_filename).parent == Path(rangeware.__file__).parent] == []
+    package = Path(rangeware.__file__).parent
+    assert [code.co_name for code in frames if Path(code.co_filename).is_relative_to(package)] == []

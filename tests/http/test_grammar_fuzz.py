@@ -17,9 +17,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rangeware import RangeMiddleware
-
-from .oracle import SURPLUS, Expected, Representation, by_range, check, multipart_length, range_specs
-from .support import CONTENT, Answer, answering, environ_for, get, parts, run
+from tests.oracle import SURPLUS, Expected, Representation, by_range, check, multipart_length, range_specs
+from tests.support import CONTENT, Answer, answering, environ_for, get, parts, run
 
 SELECTED = Representation(len(CONTENT))
 APP = RangeMiddleware(answering([CONTENT]))

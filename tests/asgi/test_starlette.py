@@ -27,10 +27,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from rangeware import AsgiRangeMiddleware
-
-from .asgi_support import App, Message, ask, carry, scope_for
-from .oracle import Expected, Representation, check, expected
-from .support import CONTENT, Answer, cut, parts
+from tests.asgi_support import App, Message, ask, carry, scope_for
+from tests.oracle import Expected, Representation, check, expected
+from tests.support import CONTENT, Answer, cut, parts
 
 with warnings.catch_warnings():  # newer ones of Starlette want another client than httpx, which is tested here too
     warnings.simplefilter("ignore")

@@ -24,7 +24,7 @@ from rangeware import RangeMiddleware
 from tests.support import CONTENT, Answer, cut, parts
 
 HUGE = 64 * 2**20
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 10
 opened: list[Any] = []
 
@@ -103,7 +103,7 @@ application = RangeMiddleware(_app)
 WAITRESS = """
 import socket, sys
 import waitress
-from tests.test_servers import application
+from tests.wsgi.test_servers import application
 waitress.serve(application, sockets=[socket.socket(fileno=int(sys.argv[1]))], threads=4, _quiet=True)
 """
 
@@ -113,7 +113,7 @@ def _command(server: str, descriptor: int) -> list[str]:
         return [sys.executable, "-W", "ignore", "-c", WAITRESS, str(descriptor)]
     return [sys.executable, "-W", "ignore", "-m", "gunicorn", "--worker-class", "gthread", "--threads", "4",
             "--workers", "1", "--keep-alive", "30", "--graceful-timeout", "1", "--log-level", "critical", "--bind",
-            f"fd://{descriptor}", "tests.test_servers:application"]
+            f"fd://{descriptor}", "tests.wsgi.test_servers:application"]
 
 
 @pytest.fixture(scope="module", params=["waitress", "gunicorn"])
