@@ -1,6 +1,6 @@
-"""rangeware seen at work: a Flask app without a line of range code, once wrapped and once plain.
+"""A demo of rangeware: a Flask app that has no code for ranges, served with and without the middleware.
 
-Started by ``python -m demo_flask``. Only :func:`create_site` knows of rangeware, in one line.
+``python -m demo_flask`` starts it. Only one line, in :func:`create_site`, uses rangeware.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _POLICY = "default-src 'self'"
 
 
 def create_site(address: Address, samples: dict[str, Sample] | None = None) -> WSGIApplication:
-    """The whole demo: one Flask app at ``/`` inside rangeware, and again at ``/plain`` without it.
+    """Return the WSGI app of the demo: one Flask app, with rangeware at ``/`` and without it at ``/plain``.
 
-    ``address`` is where the server listens; the inspector asks there and nowhere else.
+    :param address: host and port of the server itself; the inspector sends its requests only there.
     """
     samples = prepare() if samples is None else samples
     feed = Feed(samples)
@@ -39,7 +39,7 @@ def create_site(address: Address, samples: dict[str, Sample] | None = None) -> W
 
 
 def create_app(samples: dict[str, Sample], feed: Feed, address: Address) -> Flask:
-    """The Flask app: the files, the page, the feed and the inspector."""
+    """Return the Flask app: the files, the page, the feed and the inspector."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_QUESTION
     app.extensions["demo"] = {"samples": samples, "feed": feed, "address": address}
@@ -49,10 +49,10 @@ def create_app(samples: dict[str, Sample], feed: Feed, address: Address) -> Flas
     app.add_url_rule("/inspect", "inspect", answer_question, methods=["POST"])
     app.register_error_handler(BadQuestion, _explain_error(400))
     app.register_error_handler(NoAnswer, _explain_error(502))
-    app.register_error_handler(413, lambda _: (jsonify(error="That is too long to be asked."), 413))
+    app.register_error_handler(413, lambda _: (jsonify(error="The request is too long."), 413))
     app.after_request(_add_policy)
     app.jinja_env.filters["in_words"] = in_words
-    app.jinja_env.filters["shell_word"] = shlex.quote  # zsh takes the brackets of an IPv6 address for a pattern
+    app.jinja_env.filters["shell_word"] = shlex.quote  # zsh reads the brackets of an IPv6 address as a pattern
     return app
 
 
@@ -71,7 +71,7 @@ def _add_policy(response: Response) -> Response:
 
 
 def show_page() -> str | AnyResponse:
-    """The page. The plain mount has files to compare, and its page is the one page."""
+    """Return the page. The plain mount has only the files, and redirects to the page of the main mount."""
     if request.script_root.endswith("/plain"):
         return redirect("../")
     samples = _demo("samples")
@@ -79,13 +79,13 @@ def show_page() -> str | AnyResponse:
 
 
 def send_sample(name: str) -> Response:
-    """One of the files, whole: the app knows nothing of ranges."""
+    """Return a file, always as a complete 200: the app does not handle ranges."""
     sample: Sample | None = _demo("samples").get(name)
     return sample.respond() if sample else abort(404)
 
 
 def list_events() -> Response:
-    """What happened after the serial in ``after``, for the strips."""
+    """Return the events with a serial greater than ``after`` as JSON, for the strips."""
     feed = _demo("feed")
     events = feed.after(request.args.get("after", 0, type=int))
     response = jsonify(last=feed.last(), events=[event.public() for event in events])
@@ -94,7 +94,7 @@ def list_events() -> Response:
 
 
 def answer_question() -> Response:
-    """The inspector's answer, as JSON."""
+    """Run a request of the inspector and return both responses as JSON."""
     question = read_question(_sent_json(), _demo("samples"))
     return jsonify(inspect(question, _demo("address"), _demo("feed")))
 
@@ -107,7 +107,7 @@ def _sent_json() -> object:
 
 
 def in_words(length: int) -> str:
-    """A length in bytes for people: ``2.3 MiB``."""
+    """Format a length in bytes for people: ``2.3 MiB``."""
     for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if length >= 1 << power:
             return f"{length / (1 << power):.1f} {unit}"

@@ -1,4 +1,4 @@
-"""The command: ``python -m demo_flask`` serves the demo under gunicorn, with one worker and many threads."""
+"""Serve the demo: ``python -m demo_flask`` runs it under gunicorn, with one worker and many threads."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from . import create_site
 from .inspector import Address, host_and_port
 from .samples import Sample, prepare
 
-_THREADS = 48  # a browser keeps a connection for each player and download, and each holds a thread
+_THREADS = 48  # a browser holds one connection for each player and download, and each occupies a thread
 
 _WELCOME = """
-  rangeware is at work. Open
+  The demo is running. Open
 
       {url}/
 
-  or ask by hand:
+  or send requests yourself:
 
       curl -i -r 100-199 {url}/files/lines.txt
       curl -i -r 0-31,320-351 {url}/files/generated.txt
       curl -C - -O --limit-rate 50M {url}/files/big.bin
       rangeware get --limit-rate 50M {url}/files/big.bin
 
-  The last two fetch 1 GiB: stop one with Ctrl-C and run it again, and it goes on where it stopped.
-  Ctrl-C here ends the demo.
+  The last two download 1 GiB: stop one with Ctrl-C and run it again, and it resumes where it stopped.
+  Press Ctrl-C here to stop the demo.
 """
 
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn, told what to do by the program and by no file. One process, so that all threads share the feed."""
+    """gunicorn with settings from code instead of a file; a single process, so that all threads share the feed."""
 
     def __init__(self, address: Address, samples: dict[str, Sample]) -> None:
         self._address = address
@@ -70,21 +70,21 @@ class Server(BaseApplication):  # type: ignore[misc]
 
 
 def _end_at_once(_: object) -> None:
-    """Have the worker end when told to. It would wait for its threads, and a download in one may last for hours."""
+    """Make the worker exit at once on a signal. It would wait for its threads, and a download can take hours."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
 
 
 def near(address: Address) -> Address:
-    """Where this machine itself reaches a server bound to ``address``."""
+    """Return an address at which this machine reaches a server bound to ``address``."""
     host, port = address
     return _EVERYWHERE.get(host, host), port
 
 
 def port_number(text: str) -> int:
-    """A TCP port from the command line.
+    """Parse a TCP port from the command line.
 
-    :raises argparse.ArgumentTypeError: where it is none.
+    :raises argparse.ArgumentTypeError: if it is not a port.
     """
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65_535):
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
@@ -92,17 +92,17 @@ def port_number(text: str) -> int:
 
 
 def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """``--host`` and ``--port``."""
-    parser = argparse.ArgumentParser(prog="python -m demo_flask", description="Shows rangeware at work in a browser.")
+    """Parse ``--host`` and ``--port``."""
+    parser = argparse.ArgumentParser(prog="python -m demo_flask", description="Run rangeware's demo for the browser.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", default=8000, type=port_number, help="port to listen on (default: %(default)s)")
     return parser.parse_args(arguments)
 
 
 def check_free(address: Address) -> None:
-    """Find out before gunicorn does, which would try five times and say it less clearly.
+    """Check that the address is free. gunicorn would try five times, and report it less clearly.
 
-    :raises OSError: where the address cannot be listened on.
+    :raises OSError: if the server cannot listen on the address.
     """
     family, *_, where = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as trial:
@@ -111,7 +111,7 @@ def check_free(address: Address) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Serve until Ctrl-C."""
+    """Serve the demo until Ctrl-C."""
     wanted = read_arguments(arguments)
     address = (wanted.host, wanted.port)
     try:

@@ -1,4 +1,4 @@
-"""The bounded log of what was asked for and decided. The page polls it and paints the strips."""
+"""A bounded log of requests and decisions. The page polls it to draw the strips."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_TEXT = 300
 
 
 class Event(NamedTuple):
-    """One answer: which file, what was asked, what was decided and why. ``serial`` counts from 1."""
+    """A request for a file, the decision and its reason. ``asked`` is the Range header; ``serial`` counts from 1."""
 
     serial: int
     name: str
@@ -30,12 +30,12 @@ class Event(NamedTuple):
     request_id: str
 
     def public(self) -> dict[str, Any]:
-        """What the page is shown: everything but the id of the request."""
+        """Return all values except the id of the request, for the page."""
         return {key: value for key, value in self._asdict().items() if key != "request_id"}
 
 
 class Feed:
-    """The last ``limit`` events of the files named, shared between the threads of one process."""
+    """The last ``limit`` events of the named files, shared by the threads of one process."""
 
     def __init__(self, names: Iterable[str], limit: int = 256) -> None:
         self._names = frozenset(names)
@@ -44,11 +44,11 @@ class Feed:
         self._serial = 0
 
     def on_plan(self, environ: WSGIEnvironment, plan: Plan) -> None:
-        """What the middleware calls for each request that carries Range or a precondition."""
+        """Record a plan. The middleware calls this for each request with Range or a precondition."""
         self.record(environ, plan.status, tuple(map(tuple, plan.ranges)), str(plan.reason))
 
     def record(self, environ: WSGIEnvironment, status: int, ranges: Sequence[Any] = (), reason: str = "") -> None:
-        """Note an answer if it was about one of the files; the page's own requests are not noted."""
+        """Record a response if it is for one of the files; ignore the page's own requests."""
         name = environ.get("PATH_INFO", "").removeprefix(FILES)
         if name not in self._names:
             return
@@ -59,24 +59,24 @@ class Feed:
                                       tuple(ranges), reason, request_id))
 
     def after(self, serial: int, at_most: int = 100) -> list[Event]:
-        """The events later than ``serial``, oldest first. A serial from before a restart brings them all."""
+        """Return the events after ``serial``, oldest first. A serial from before a restart returns all of them."""
         with self._lock:
             known = serial if serial <= self._serial else 0
             return [event for event in self._events if event.serial > known][:at_most]
 
     def last(self) -> int:
-        """The serial of the latest event; 0 before the first."""
+        """Return the serial of the latest event; 0 before the first."""
         with self._lock:
             return self._serial
 
     def find(self, request_id: str) -> Event | None:
-        """The event of one request of the inspector; None if it is unknown or gone."""
+        """Return the event of a request by the inspector; None if it is unknown or no longer kept."""
         with self._lock:
             return next((event for event in reversed(self._events) if event.request_id == request_id), None)
 
 
 class RecordPlain:
-    """Goes around the middleware and records the answers that it made no plan for: plain downloads of the whole."""
+    """WSGI middleware around rangeware that records the responses without a plan: downloads of a whole file."""
 
     def __init__(self, app: WSGIApplication, feed: Feed) -> None:
         self._app = app

@@ -1,7 +1,7 @@
-"""The inspector: one raw request to each mount of this very server, and what came back to the byte.
+"""The inspector: send a raw request to both mounts of this server, and show the raw responses.
 
-The client chooses a file by name from the list, a method of two, and the text of six fields. Nothing else of what it
-sends reaches the wire, and the server asks nobody but itself.
+The user chooses a file from the list, GET or HEAD, and the values of six headers. Nothing else that the user sends is
+written to the socket, and requests go only to this server.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Address = tuple[str, int]
 
 
 class BadQuestion(ValueError):
-    """What the client sent cannot be asked. The text is for the client."""
+    """The request to try is invalid. The message is shown to the user."""
 
 
 class NoAnswer(OSError):
-    """The demo could not be asked, or what it answered is no HTTP. The text is for the client."""
+    """The demo cannot be reached, or its response is not HTTP. The message is shown to the user."""
 
 
 class Question(NamedTuple):
-    """A request to try: checked, and safe to be written to a socket."""
+    """A request to try: validated, and safe to write to a socket."""
 
     name: str
     method: str
@@ -44,7 +44,7 @@ class Question(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """One request and its answer, raw. ``content_length`` is as declared; ``received`` counts what was read."""
+    """A raw request and its raw response. ``content_length`` is as declared; ``received`` counts the bytes read."""
 
     request: list[str]
     status_line: str
@@ -58,9 +58,9 @@ class Exchange(NamedTuple):
 
 
 def read_question(data: object, names: Container[str]) -> Question:
-    """The question in what the client sent.
+    """Validate the JSON of the form.
 
-    :raises BadQuestion: saying what is wrong with it.
+    :raises BadQuestion: with a message that says what is wrong.
     """
     if not isinstance(data, dict):
         raise BadQuestion("The request must be a JSON object.")
@@ -70,32 +70,32 @@ def read_question(data: object, names: Container[str]) -> Question:
     if method not in METHODS:
         raise BadQuestion("The method must be GET or HEAD.")
     if not isinstance(fields, dict):
-        raise BadQuestion("The fields must be a JSON object of names and values.")
+        raise BadQuestion("The headers must be a JSON object of names and values.")
     return Question(name, str(method), tuple(_check_field(key, value) for key, value in fields.items() if value != ""))
 
 
 def _check_field(name: object, value: object) -> Field:
-    """A field of ours with a value that stays on its line.
+    """Check that the header is one of ``FIELD_NAMES``, and that its value cannot break out of its line.
 
-    :raises BadQuestion: otherwise.
+    :raises BadQuestion: if not.
     """
     if name not in FIELD_NAMES:
-        raise BadQuestion(f"The fields to try are {', '.join(FIELD_NAMES)}.")
+        raise BadQuestion(f"The headers to try are {', '.join(FIELD_NAMES)}.")
     if not isinstance(value, str):
         raise BadQuestion(f"{name} must be text.")
     if len(value) > MAX_FIELD_LENGTH:
         raise BadQuestion(f"{name} has {len(value)} characters; at most {MAX_FIELD_LENGTH} are sent.")
     if any(ord(char) < 0x20 and char != "\t" or ord(char) == 0x7F for char in value):
-        raise BadQuestion(f"{name} holds a line break or another control character; it is not sent.")
+        raise BadQuestion(f"{name} contains a line break or another control character, and is not sent.")
     if any(ord(char) > 0xFF for char in value):
-        raise BadQuestion(f"{name} holds a character beyond Latin-1; a field cannot carry it.")
+        raise BadQuestion(f"{name} contains a character beyond Latin-1, which a header cannot contain.")
     return str(name), value
 
 
 def inspect(question: Question, address: Address, feed: Feed) -> dict[str, Any]:
-    """The question put to both mounts, and the reason that rangeware gave. Values ready for JSON.
+    """Send the request to both mounts, and add the plan that rangeware made. The values are ready for JSON.
 
-    :raises NoAnswer: where the demo itself cannot be asked.
+    :raises NoAnswer: if the demo does not respond.
     """
     request_id = secrets.token_hex(8)
     answers = {mount: _as_json(exchange(_request_lines(question, prefix, address, request_id), address))
@@ -111,27 +111,27 @@ def _request_lines(question: Question, prefix: str, address: Address, request_id
 
 
 def host_and_port(address: Address) -> str:
-    """``host:port`` as a URL has it: an IPv6 address in brackets."""
+    """Format ``host:port`` as in a URL, with an IPv6 address in brackets."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def exchange(request: list[str], address: Address) -> Exchange:
-    """Send the request, read the head and at most ``MAX_CONTENT`` bytes of the content, and hang up.
+    """Send the request, read the head and at most ``MAX_CONTENT`` bytes of content, and close the connection.
 
-    :raises NoAnswer: where nothing answers, or not with HTTP.
+    :raises NoAnswer: if there is no response, or it is not HTTP.
     """
     try:
         with socket.create_connection(address, timeout=_TIMEOUT) as connection:
             connection.sendall("\r\n".join([*request, "", ""]).encode("latin-1"))
             head, content = _read_answer(connection)
     except OSError as exc:
-        raise NoAnswer("The demo did not answer its own inspector. Is it still running?") from exc
+        raise NoAnswer("The demo did not respond to its own inspector. Is it still running?") from exc
     return _explain(request, head, content)
 
 
 def _read_answer(connection: socket.socket) -> tuple[bytes, bytes]:
-    """The head, and the content until the server hangs up or there is more than ``MAX_CONTENT`` of it."""
+    """Read the head, and the content until the server closes or more than ``MAX_CONTENT`` bytes have come."""
     head, content = b"", b""
     while b"\r\n\r\n" not in head and len(head) <= MAX_HEAD and (block := connection.recv(_BLOCK)):
         head += block
@@ -144,7 +144,7 @@ def _read_answer(connection: socket.socket) -> tuple[bytes, bytes]:
 def _explain(request: list[str], head: bytes, content: bytes) -> Exchange:
     status_line, _, field_lines = head.partition(b"\r\n")
     if not status_line.startswith(b"HTTP/"):
-        raise NoAnswer("What answered the inspector was no HTTP.")
+        raise NoAnswer("The response to the inspector is not HTTP.")
     fields = read_fields(field_lines)
     lengths = [value for name, value in fields if name.lower() == "content-length"]
     boundary = boundary_of(fields)

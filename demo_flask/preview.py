@@ -1,7 +1,6 @@
-"""What came back, made fit to be read: previews of bytes, and the parts of a multipart answer.
+"""Readable forms of a response: previews of bytes, and the parts of a multipart response.
 
-The parts are read here by their boundary alone, so that the page shows what is on the wire and not what rangeware
-meant to send.
+The parts are split at their boundary, with no help from rangeware, so that the page shows the bytes on the wire.
 """
 
 import re
@@ -19,7 +18,7 @@ Field = tuple[str, str]
 
 
 class Preview(NamedTuple):
-    """The first bytes of some content. ``kind`` is "text" or "hex"; ``length`` counts all bytes that came."""
+    """The first bytes of some content. ``kind`` is "text" or "hex"; ``length`` counts all bytes received."""
 
     kind: str
     text: str
@@ -28,14 +27,14 @@ class Preview(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One part of a multipart answer: its fields as they came and a look at its bytes."""
+    """A part of a multipart response: its headers as received, and a preview of its bytes."""
 
     fields: list[Field]
     preview: Preview
 
 
 def preview(content: bytes) -> Preview:
-    """Text where all that is shown is plain ASCII, and hexadecimal otherwise."""
+    """Show the first bytes as text if they are printable ASCII, and as hexadecimal otherwise."""
     if _TEXT.fullmatch(content[:_TEXT_BYTES]):
         return Preview("text", content[:_TEXT_BYTES].decode("ascii"), len(content), len(content) > _TEXT_BYTES)
     return Preview("hex", _hex(content[:_HEX_BYTES]), len(content), len(content) > _HEX_BYTES)
@@ -52,7 +51,7 @@ def _hex_row(first: int, row: bytes) -> str:
 
 
 def read_fields(head: bytes) -> list[Field]:
-    """The field lines of a head in order, names as they came. A line without a colon gets an empty name."""
+    """Split a head into names and values, in order and unchanged. A line without a colon gets an empty name."""
     lines = head.decode("latin-1").split("\r\n")
     return [_field(line) for line in lines if line]
 
@@ -63,14 +62,17 @@ def _field(line: str) -> Field:
 
 
 def boundary_of(fields: list[Field]) -> str | None:
-    """The boundary that Content-Type declares; None where the answer is no multipart/byteranges."""
+    """Return the boundary in Content-Type; None if the response is not multipart/byteranges."""
     types = [value for name, value in fields if name.lower() == "content-type"]
     match = _BOUNDARY.match(types[0]) if types else None
     return match and match[1]
 
 
 def read_parts(content: bytes, boundary: str) -> tuple[list[Part], int]:
-    """The first parts of a multipart body and how many more came (RFC 2046 5.1.1). The last may be cut short."""
+    """Return the first parts of a multipart body, and the number of further ones (RFC 2046 5.1.1).
+
+    The last part may be incomplete.
+    """
     delimiter = b"\r\n--" + boundary.encode("latin-1")
     pieces = (b"\r\n" + content).split(delimiter)[1:]
     parts = [piece for piece in pieces if not piece.startswith(b"--")]

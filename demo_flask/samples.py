@@ -1,8 +1,8 @@
-"""The sample data: what it is, how it is made, and how the Flask app answers with it.
+"""The sample files: how they are made, and how the Flask app sends them.
 
-Nothing here knows about ranges. ``media/clock.mp4`` comes with the demo (``media/README.md`` says how it was made);
-the other files are made on the first start, each under a temporary name and then renamed, so a file is there whole
-or not at all.
+Nothing here handles ranges. ``media/clock.mp4`` comes with the demo (``media/README.md`` describes how it was made).
+The other files are made on the first start. Each is written under a temporary name and then renamed, so it is either
+complete or missing.
 """
 
 import array
@@ -39,7 +39,7 @@ _ZIP_MEMBERS = 24
 
 
 class Sample(NamedTuple):
-    """One representation of the demo: its name in the URL, words for the page, and the view that answers with it."""
+    """A file of the demo: its name in the URL, texts for the page, and the view that sends it."""
 
     name: str
     media_type: str
@@ -50,18 +50,18 @@ class Sample(NamedTuple):
 
 
 def line(number: int) -> bytes:
-    """Line ``number``, exactly ``LINE_LENGTH`` bytes: line n stands at bytes 32(n-1) to 32n-1."""
+    """Return line ``number``, exactly ``LINE_LENGTH`` bytes: line n occupies bytes 32(n-1) to 32n-1."""
     text = f"line {number:>6}, byte {(number - 1) * LINE_LENGTH:>8}"
     return text.ljust(LINE_LENGTH - 1).encode() + b"\n"
 
 
 def write_lines(file: BinaryIO) -> None:
-    """The text file: numbered lines that name their own position."""
+    """Write the text file: numbered lines that state their own position."""
     file.writelines(map(line, range(1, LINES + 1)))
 
 
 def write_tones(file: BinaryIO) -> None:
-    """The WAV: a minute of tones, each higher than the last, so that a seek is heard."""
+    """Write the WAV file: a minute of tones, each higher than the one before, so that a seek can be heard."""
     with wave.open(file, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
@@ -71,7 +71,7 @@ def write_tones(file: BinaryIO) -> None:
 
 
 def _beat(pitch: int) -> bytes:
-    """Half a second of one pitch that dies away: it begins and ends in silence, so beats join without a click."""
+    """Return half a second of one pitch. It begins and ends in silence, so that beats join without a click."""
     frames = _SAMPLE_RATE // 2
     loud = (9_000 * (1 - n / frames) * min(1.0, n / 200) for n in range(frames))
     beat = array.array("h", (int(v * math.sin(2 * math.pi * pitch * n / _SAMPLE_RATE)) for n, v in enumerate(loud)))
@@ -79,7 +79,7 @@ def _beat(pitch: int) -> bytes:
 
 
 def write_big(file: BinaryIO) -> None:
-    """The big download: a sparse file of 1 GiB with a line of text every 64 MiB, so it is not zeros alone."""
+    """Write the large file: 1 GiB, sparse, with a line of text every 64 MiB, so that it is not all zeros."""
     file.truncate(BIG_LENGTH)
     for first_pos in range(0, BIG_LENGTH, MARK_EVERY):
         file.seek(first_pos)
@@ -87,9 +87,9 @@ def write_big(file: BinaryIO) -> None:
 
 
 def make_once(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Make the file unless it is there. A file that is there is left alone, so its validators stay.
+    """Make the file unless it exists. An existing file is not changed, so that its validators stay the same.
 
-    :raises OSError: where the directory cannot be written.
+    :raises OSError: if the directory is not writable.
     """
     if path.exists():
         return
@@ -105,7 +105,7 @@ def make_once(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 @functools.cache
 def archive() -> bytes:
-    """The zip, built in memory. Its times are fixed, so each build has the same bytes and the same ETag."""
+    """Build the zip in memory. Its times are fixed, so that each build has the same bytes and the same ETag."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as out:
         for number in range(1, _ZIP_MEMBERS + 1):
@@ -115,7 +115,7 @@ def archive() -> bytes:
 
 
 def generate_lines() -> Iterator[bytes]:
-    """The body that no file stands behind: lines made while they are sent."""
+    """Generate the lines of ``generated.txt`` while they are sent; there is no file."""
     for first in range(1, GENERATED_LINES + 1, 128):
         yield b"".join(map(line, range(first, first + 128)))
 
@@ -140,9 +140,9 @@ def _file_sample(path: Path, media_type: str, about: str) -> Sample:
 
 
 def prepare(directory: Path = INSTANCE) -> dict[str, Sample]:
-    """All samples by name, made first where they are missing. Takes well under a second.
+    """Return all samples by name. Make missing files first, which takes well under a second.
 
-    :raises OSError: where ``directory`` cannot be written.
+    :raises OSError: if ``directory`` is not writable.
     """
     make_once(directory / "tones.wav", write_tones)
     make_once(directory / "big.bin", write_big)
@@ -150,10 +150,10 @@ def prepare(directory: Path = INSTANCE) -> dict[str, Sample]:
     samples = (
         _file_sample(_HERE / "media" / "clock.mp4", "video/mp4", "A film of a running clock, 90 seconds."),
         _file_sample(directory / "tones.wav", "audio/wav", "A minute of rising tones, made on the first start."),
-        _file_sample(directory / "big.bin", "application/octet-stream", "A sparse file: 1 GiB that takes no disk."),
+        _file_sample(directory / "big.bin", "application/octet-stream", "A sparse file: 1 GiB without disk usage."),
         _file_sample(directory / "lines.txt", "text/plain", "Numbered lines of 32 bytes each."),
         Sample("generated.txt", "text/plain", "Response(generator)",
-               "No file: lines made while they are sent, with a declared length.",
+               "Lines generated while they are sent, with a declared length.",
                GENERATED_LINES * LINE_LENGTH, _from_generator),
         Sample("archive.zip", "application/zip", "send_file(BytesIO)", "A zip built in memory, with an ETag.",
                len(archive()), _from_memory),

@@ -1,4 +1,4 @@
-"""A slow line for the player. On one machine a film is there before anyone can seek; on a phone it is not."""
+"""A slow connection for the players. On one machine a film loads before anyone can seek; on a phone it does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PIECE = 16 * 1024
 
 
 class SlowLine:
-    """WSGI middleware: where the query is ``slow``, the body leaves at ``BYTES_PER_SECOND`` and no faster."""
+    """WSGI middleware that sends the body at ``BYTES_PER_SECOND`` if the query string is ``slow``."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -25,7 +25,7 @@ class SlowLine:
 
 
 class _Paced:
-    """A body whose bytes are handed on in small pieces with a rest after each."""
+    """A body that yields small pieces and sleeps after each."""
 
     def __init__(self, body: Iterable[bytes], rest: Callable[[float], Any] = time.sleep) -> None:
         self._body = body

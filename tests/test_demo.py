@@ -299,8 +299,8 @@ BAD_QUESTIONS = [
     pytest.param({**QUESTION, "file": "http://example.org/"}, "no such file", id="another host"),
     pytest.param({**QUESTION, "method": "DELETE"}, "GET or HEAD", id="another method"),
     pytest.param({**QUESTION, "method": ["GET"]}, "GET or HEAD", id="method is no text"),
-    pytest.param({**QUESTION, "fields": "Range: x"}, "fields must be", id="fields are no object"),
-    pytest.param({**QUESTION, "fields": {"Cookie": "a=b"}}, "fields to try", id="another field"),
+    pytest.param({**QUESTION, "fields": "Range: x"}, "headers must be", id="fields are no object"),
+    pytest.param({**QUESTION, "fields": {"Cookie": "a=b"}}, "headers to try", id="another field"),
     pytest.param({**QUESTION, "fields": {"Range": 7}}, "must be text", id="a number"),
     pytest.param({**QUESTION, "fields": {"Range": "bytes=0-1\r\nHost: x"}}, "line break", id="CR LF"),
     pytest.param({**QUESTION, "fields": {"If-Match": "a\nb"}}, "line break", id="LF"),
@@ -326,7 +326,7 @@ def test_question_that_is_no_json_gets_a_clear_message(client):
 
 def test_question_beyond_bounds_gets_a_clear_message(client):
     answer = client.post("/inspect", json={**QUESTION, "more": "x" * 100_000})
-    assert (answer.status_code, answer.json) == (413, {"error": "That is too long to be asked."})
+    assert (answer.status_code, answer.json) == (413, {"error": "The request is too long."})
 
 
 def test_the_inspector_refuses_json_that_is_nested_too_deeply(client):
@@ -339,7 +339,7 @@ def test_inspector_says_when_the_demo_does_not_answer(made):
     client = Client(create_site(("127.0.0.1", free_port()), made))
     answer = client.post("/inspect", json=QUESTION)
     assert answer.status_code == 502
-    assert "did not answer" in answer.json["error"]
+    assert "did not respond" in answer.json["error"]
 
 
 def test_parts_are_read_as_they_stand_on_the_wire(client):

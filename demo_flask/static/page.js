@@ -1,9 +1,9 @@
-// The page of the demo: strips painted from the feed, and the inspector. No code of others, no other network.
+// The demo page: strips drawn from the feed, and the inspector. No third-party code, no requests to other hosts.
 
 const POLL_EVERY = 500; // milliseconds
 const RETRY_AFTER = 3000;
-const MAX_SEGMENTS = 80; // in one strip; the oldest go
-const MAX_EARLIER = 5; // lines below the last one, where a card has room for them
+const MAX_SEGMENTS = 80; // in one strip; older ones are removed
+const MAX_EARLIER = 5; // lines below the latest one, in cards that have such a list
 const PIECE = 0.06; // of the complete length
 const COPIED_FOR = 2000; // milliseconds
 
@@ -44,7 +44,7 @@ function describeRanges(ranges) {
 
 function describe(event) {
   if (event.ranges.length) return describeRanges(event.ranges);
-  return kindOf(event) === "whole" ? "the whole" : "no content";
+  return kindOf(event) === "whole" ? "whole file" : "no content";
 }
 
 function keepEarlier(card) {
@@ -59,7 +59,7 @@ function showLast(card, event) {
   const reason = event.reason ? ` · “${event.reason}”` : "";
   const line = `${describe(event)}${reason}`;
   card.querySelector(".last").replaceChildren(element("b", {}, `${method}${event.status}`), ` · ${line}`);
-  const label = `${card.dataset.file}: ${card.dataset.answers} answers, the last ${method}${event.status}, ${line}`;
+  const label = `${card.dataset.file}: ${card.dataset.answers} responses, latest ${method}${event.status}, ${line}`;
   card.querySelector(".strip").setAttribute("aria-label", label);
 }
 
@@ -100,7 +100,7 @@ let history = true;
 let timer = null;
 
 function take({ last, events }) {
-  if (last < seen) { // the demo was started anew
+  if (last < seen) { // the demo was restarted
     cards.forEach(forget);
     seen = 0;
   }
@@ -122,7 +122,7 @@ async function poll() {
     take(await answer.json());
     showState("live", "live");
   } catch {
-    showState("lost", "the demo does not answer");
+    showState("lost", "the demo does not respond");
     pause = RETRY_AFTER;
   }
   if (!document.hidden) timer = setTimeout(poll, pause);
@@ -179,7 +179,7 @@ async function copy(button) {
   let said = "Copied";
   try {
     await navigator.clipboard.writeText(command.textContent);
-  } catch { // not allowed, or no clipboard: browsers give it to secure addresses only
+  } catch { // not allowed, or no clipboard: browsers offer it in secure contexts only
     select(command);
     said = "Selected";
   }
@@ -233,7 +233,7 @@ function lines(fields, telling = false) {
 function bytes(preview) {
   const block = element("pre", { className: `bytes ${preview.kind}`, tabIndex: 0 }, preview.text);
   block.setAttribute("aria-label", "The bytes");
-  const words = `${number(preview.length)} bytes${preview.cut ? ", the first of them" : ""}`;
+  const words = `${number(preview.length)} bytes${preview.cut ? ", first ones shown" : ""}`;
   return [element("p", { className: "note" }, words), block];
 }
 
@@ -243,7 +243,7 @@ function part(shown) {
 
 function why(plan) {
   if (!plan || !plan.reason) {
-    return element("p", { className: "why" }, element("small", {}, "No Range and no condition: nothing to decide."));
+    return element("p", { className: "why" }, element("small", {}, "No Range and no precondition: nothing to decide."));
   }
   const sentence = element("q", { className: "reason" }, plan.reason);
   return element("p", { className: "why" }, element("small", {}, "Why: "), sentence);
@@ -255,20 +255,20 @@ function contentOf(answer) {
     return [element("h4", {}, `${answer.parts.length + answer.more_parts} parts`), ...answer.parts.map(part), ...more];
   }
   if (!answer.content) return [element("h4", {}, "No content")];
-  const cut = answer.cut ? [element("p", { className: "note" }, `of ${number(Number(answer.content_length))} declared; the inspector hung up`)] : [];
+  const cut = answer.cut ? [element("p", { className: "note" }, `of ${number(Number(answer.content_length))} declared; the inspector closed the connection`)] : [];
   return [element("h4", {}, "Content"), ...bytes(answer.content), ...cut];
 }
 
 function requestOf(answer) {
   const sent = element("pre", { className: "bytes" }, answer.request.join("\n"));
-  return element("details", {}, element("summary", {}, "The request as sent"), sent);
+  return element("details", {}, element("summary", {}, "Request as sent"), sent);
 }
 
 function showAnswer(mount, answer, reason) {
   const status = element("p", { className: "status" }, answer.status_line);
   status.dataset.class = answer.status_line.split(" ")[1][0];
   const body = document.querySelector(`[data-mount="${mount}"] .body`);
-  body.replaceChildren(status, reason, element("h4", {}, "Fields"), lines(answer.fields, true),
+  body.replaceChildren(status, reason, element("h4", {}, "Headers"), lines(answer.fields, true),
     ...contentOf(answer), requestOf(answer));
 }
 
@@ -286,7 +286,7 @@ function question() {
 
 async function ask(submit) {
   submit.preventDefault();
-  note("Asking …");
+  note("Sending …");
   try {
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify(question());
@@ -295,12 +295,12 @@ async function ask(submit) {
     if (result.error) note(result.error, true);
     else showAnswers(result);
   } catch {
-    note("The demo does not answer. Is it still running?", true);
+    note("The demo does not respond. Is it still running?", true);
   }
 }
 
 function clear(reset) {
-  reset.preventDefault(); // a form's own reset would bring the first example back
+  reset.preventDefault(); // the default reset would restore the first example
   inputs.forEach((input) => { input.value = ""; });
   byId("answers").hidden = true;
   note("");
