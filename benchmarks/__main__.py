@@ -1,4 +1,4 @@
-"""Runs the benchmark: ``python -m benchmarks --help``."""
+"""Run the benchmark: ``python -m benchmarks --help``."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from benchmarks import data, inprocess, plots, report, rounds
 from benchmarks.targets import TARGETS
 
 RESULTS = Path(__file__).with_name("results")
-"""Where results go, unless another directory is given."""
+"""Default directory for the results."""
 _NAME = "results.json"
 
 
 def main() -> int:
-    """Measures, unless only a report is wanted, and writes results, tables and plots."""
+    """Measure (except with ``--report-only``), and write results, tables and plots."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all servers are ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all servers are stopped
     arguments.out.mkdir(parents=True, exist_ok=True)
     file = arguments.out / _NAME
     if not arguments.report_only:
@@ -47,15 +47,15 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks/run", description="Rangeware and its peers, side by side.")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="rounds of all measures (%(default)s)")
+    parser = argparse.ArgumentParser(prog="benchmarks/run", description="Compare rangeware with its peers.")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="number of rounds (%(default)s)")
     parser.add_argument("--seconds", type=float, default=0.4, metavar="S",
-                        help="length of each cell on the wire (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="one round, 0.1 s: shows that all works, not how fast")
-    parser.add_argument("--only", default="", metavar="REGEX", help="targets: those in which it is found")
-    parser.add_argument("--measures", default="", metavar="REGEX", help="measures: those in which it is found")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where results go (%(default)s)")
-    parser.add_argument("--report-only", action="store_true", help="tables and plots again, from the results there")
+                        help="duration of each throughput measurement (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="one round of 0.1 s, to test the benchmark itself")
+    parser.add_argument("--only", default="", metavar="REGEX", help="run only targets whose name matches")
+    parser.add_argument("--measures", default="", metavar="REGEX", help="run only measures whose name matches")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="results directory (%(default)s)")
+    parser.add_argument("--report-only", action="store_true", help="tables and plots from existing results only")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 0.1
@@ -63,7 +63,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All that goes into the JSON."""
+    """Run all measures and return the content of ``results.json``."""
     targets = [target for target in TARGETS if re.search(arguments.only, target.name)]
     measures = rounds.chosen_measures(arguments.measures)
     data.make()
@@ -78,7 +78,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _machine() -> dict[str, Any]:
-    """What it ran on; memory in whole GiB."""
+    """Describe this machine. Memory is rounded to GiB."""
     model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
@@ -88,7 +88,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    """Of all but rangeware: the commit tells that."""
+    """Return the versions of all peers. The commit identifies rangeware."""
     names = re.findall(r"^[\w-]+", Path(__file__).with_name("requirements.txt").read_text(), re.MULTILINE)
     versions = {name: metadata.version(name) for name in sorted((*names, "httptools", "uvloop", "werkzeug"))}
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -96,14 +96,14 @@ def _versions() -> dict[str, str]:
 
 
 def _said_by(*command: str) -> str:
-    """The version in what a program says of itself."""
+    """Run a program and return the version number in its output."""
     said = subprocess.run(command, capture_output=True, text=True, check=True)
     version = re.search(r"\d+\.\d+(\.\d+)?", said.stdout + said.stderr)
     return version[0] if version else "unknown"
 
 
 def _commit() -> str:
-    """The commit, with a plus if the package has changed since; "unknown" outside of a clone."""
+    """Return the commit, with a plus if the package has uncommitted changes; "unknown" outside of a clone."""
     try:
         head = _git("rev-parse", "--short", "HEAD")
         return head + "+" if _git("status", "--porcelain", "--", "rangeware") else head

@@ -1,4 +1,4 @@
-"""Calls in process: small apps, what stands around them, and requests like a server's, for what a middleware adds."""
+"""In-process calls: small apps, wrappers around them and server-like requests, to measure the cost of a middleware."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ App = Callable[[Environ, Any], Iterable[bytes]]
 Call = Callable[[], object]
 
 BLOCK = bytes(65536)
-SKIPPED = 2 << 30  # bytes in the generator, the last KiB of which is asked for
+SKIPPED = 2 << 30  # bytes in the generator; the last KiB is requested
 BLOCKS = SKIPPED // len(BLOCK)
-FILE_SIZE = 1 << 20  # bytes in the file that calls are measured with
-HOSTILE_SIZE = 1_000_000  # characters in a hostile field
+FILE_SIZE = 1 << 20  # bytes in the file of the "file" calls
+HOSTILE_SIZE = 1_000_000  # characters in a hostile header
 
 _JSON = b'[{"id": 1, "name": "one"}, {"id": 2, "name": "two"}]'
 _ETAG = '"5f3c1a-100000"'
@@ -34,13 +34,13 @@ _LAST_MODIFIED = "Sat, 04 Jul 2020 09:15:00 GMT"
 
 
 class Server:
-    """As much of a server as an app sees: its ``start_response``, and what that was called with last."""
+    """A minimal server: its ``start_response`` keeps the arguments of the last call."""
 
     status = ""
     headers: tuple[tuple[str, str], ...] | list[tuple[str, str]] = ()
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        """Keeps the head of the answer (PEP 3333)."""
+        """Keep status and headers of the response (PEP 3333)."""
         self.status, self.headers = status, headers
         return self._write
 
@@ -49,21 +49,21 @@ class Server:
 
 
 class Caller:
-    """The least that one can put around an app: a class that calls it."""
+    """The simplest wrapper of an app: a class that calls it."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Answers one request (PEP 3333)."""
+        """Handle one request (PEP 3333)."""
         return self._app(environ, start_response)
 
 
 class Empty(Caller):
-    """The least that a middleware needs to see the head: a start_response of its own that passes all on."""
+    """The simplest middleware that sees the response headers: it wraps ``start_response``, and changes nothing."""
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Answers one request (PEP 3333)."""
+        """Handle one request (PEP 3333)."""
         def passed_on(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             return start_response(status, headers, exc_info)
         return self._app(environ, passed_on)
@@ -79,7 +79,7 @@ AROUND: dict[str, Callable[[App], App]] = {
 
 
 def environ_of(range_field: str | None = None) -> Environ:
-    """What gunicorn makes of a browser's request, with the Range field given."""
+    """Return the environ that gunicorn makes of a browser's request, with this Range header."""
     fields = {} if range_field is None else {"HTTP_RANGE": range_field}
     return {
         "wsgi.errors": sys.stderr, "wsgi.version": (1, 0), "wsgi.multithread": False, "wsgi.multiprocess": False,
@@ -95,19 +95,19 @@ def environ_of(range_field: str | None = None) -> Environ:
 
 
 def json_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    """Answers with a list of one item, as most do."""
+    """Respond with a list of one item, as most apps do."""
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(_JSON)))])
     return [_JSON]
 
 
 def list_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    """Answers with 10 KiB in memory, under an ETag."""
+    """Respond with 10 KiB from memory and an ETag."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "10240"), ("ETag", _ETAG)])
     return [BLOCK[:10240]]
 
 
 def file_app(file: io.BufferedReader) -> App:
-    """An app that gives the server this file, under validators of its own."""
+    """Create an app that passes this file to ``wsgi.file_wrapper``, with its own validators."""
     def app(environ: Environ, start_response: Any) -> Iterable[bytes]:
         start_response("200 OK", [
             ("Content-Type", "application/octet-stream"), ("Content-Length", str(FILE_SIZE)), ("ETag", _ETAG),
@@ -119,19 +119,19 @@ def file_app(file: io.BufferedReader) -> App:
 
 
 def generator_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    """Answers with a generator of one and the same block."""
+    """Respond with a generator that repeats one block."""
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(SKIPPED)), ("ETag", _ETAG)])
     return generated()
 
 
 def generated() -> Iterator[bytes]:
-    """Blocks of 64 KiB, one and the same object, 2 GiB in all."""
+    """Yield the same block of 64 KiB again and again, 2 GiB in total."""
     for _ in range(BLOCKS):
         yield BLOCK
 
 
 def werkzeug_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    """The same generator, sliced by Werkzeug."""
+    """Respond with the generator, sliced by Werkzeug."""
     response = WerkzeugResponse(generated(), mimetype="text/plain", direct_passthrough=True)
     response.content_length = SKIPPED
     response.make_conditional(environ, accept_ranges=True, complete_length=SKIPPED)
@@ -139,7 +139,7 @@ def werkzeug_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
 
 
 def webob_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    """The same generator, sliced by WebOb."""
+    """Respond with the generator, sliced by WebOb."""
     response = WebObResponse(app_iter=generated(), content_length=SKIPPED, conditional_response=True)
     answer: Iterable[bytes] = WebObRequest(environ).call_application(response)[2]
     start_response(response.status, response.headerlist)
@@ -152,7 +152,7 @@ SKIPPERS: dict[str, App] = {
 
 
 def consume(app: App, environ: Environ, start_response: Any) -> int:
-    """Answers one request as a server does, and closes the body; gives the bytes of content."""
+    """Run one request as a server does, close the body, and return the number of bytes sent."""
     body = app(environ, start_response)
     sent = sum(map(len, body))
     close = getattr(body, "close", None)
@@ -162,12 +162,12 @@ def consume(app: App, environ: Environ, start_response: Any) -> int:
 
 
 def consume_apart(app: App, environ: Environ, start_response: Any) -> int:
-    """The same with an environ that is this request's alone, for what may be written to it."""
+    """Run one request with its own copy of ``environ``, for apps that modify it."""
     return consume(app, environ.copy(), start_response)
 
 
 def plain_calls(file: io.BufferedReader) -> dict[str, dict[str, Call]]:
-    """By measure and by what stands around the app: one call, which is to be compared with ``bare``."""
+    """Return the calls by measure and wrapper; each is compared with ``bare``."""
     start = Server().start_response
     plain, ranged = environ_of(), environ_of("bytes=100-199")
     return {
@@ -180,20 +180,20 @@ def plain_calls(file: io.BufferedReader) -> dict[str, dict[str, Call]]:
 
 
 def bare_loop() -> None:
-    """Runs through the generator, and does nothing with it."""
+    """Exhaust the generator, and do nothing else."""
     for _ in generated():
         pass
 
 
 def skips() -> dict[str, Call]:
-    """By name: one request for the last KiB of the generator, through all of its blocks."""
+    """Return calls that request the last KiB of the generator, and so skip all blocks before it."""
     environ, start = environ_of("bytes=-1024"), Server().start_response
     calls: dict[str, Call] = {name: partial(consume_apart, app, environ, start) for name, app in SKIPPERS.items()}
     return {"bare": bare_loop, **calls}
 
 
 def hostile_fields() -> dict[str, str]:
-    """By kind: a Range field of 1 MB that is made to cost."""
+    """Return Range headers of 1 MB, by kind, that are meant to be expensive to parse."""
     ranges = ",".join(f"{pos}-{pos}" for pos in range(0, 200_000, 2))
     garbage = "".join(random.Random(1).choices(string.printable[:95], k=HOSTILE_SIZE))
     texts = {
@@ -205,6 +205,6 @@ def hostile_fields() -> dict[str, str]:
 
 
 def hostile_calls() -> dict[str, Call]:
-    """By kind of field: one request with it, through the whole middleware."""
+    """Return one request through the middleware for each hostile header."""
     app, start = RangeMiddleware(list_app), Server().start_response
     return {kind: partial(consume_apart, app, environ_of(field), start) for kind, field in hostile_fields().items()}

@@ -1,4 +1,4 @@
-"""Whether a target answers what a measure asks, to the byte: nothing is timed that is not right."""
+"""Check the responses of a target byte by byte. Only targets with correct responses are timed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Window = tuple[int, int]
 """First and last position, both inclusive."""
 
 TIMEOUT = 30.0
-"""Seconds in which there must be something to read."""
+"""Seconds to wait for data."""
 _SAMPLE = 64 << 10
-"""Bytes that are compared at the start of each ``_STRIDE``; the rest of that is only counted."""
+"""Bytes that are compared at the start of each ``_STRIDE``; the rest is only counted."""
 _STRIDE = 4 << 20
 _VALIDATORS: dict[str, tuple[str, ...]] = {"/gen": ("ETag",), "/json": ()}
-"""Those that must be there, by path; of a file both."""
+"""Required validators, by path. Files need both."""
 _KIB = 1 << 10
 _MIB = 1 << 20
 
 
 class Question(NamedTuple):
-    """What a measure asks for: ``count`` ranges of ``size`` bytes; from ``first_pos``, or at random positions."""
+    """The request of a measure: ``count`` ranges of ``size`` bytes, at ``first_pos`` or at random positions."""
 
     path: str
     size: int
@@ -36,7 +36,7 @@ class Question(NamedTuple):
     first_pos: int | None = None
 
     def windows(self) -> list[Window]:
-        """The ranges, ascending; between two of them is at least one byte."""
+        """Return the ranges in ascending order, with a gap of at least one byte between them."""
         if self.first_pos is not None:
             return [(self.first_pos, self.first_pos + self.size - 1)]
         chances = random.Random(f"{self.path} {self.size} {self.count}")
@@ -47,7 +47,7 @@ class Question(NamedTuple):
 
 
 WHOLE = {"whole-1m": "/1m", "whole-1g": "/1g", "json": "/json"}
-"""By measure: what is asked for without Range."""
+"""Paths that are requested without Range, by measure."""
 QUESTIONS: dict[str, Question] = {
     "range-4k": Question("/1g", 4 * _KIB),
     "range-64k": Question("/1g", 64 * _KIB),
@@ -65,15 +65,15 @@ QUESTIONS: dict[str, Question] = {
     "512m": Question("/1g", 512 * _MIB),
     "10x32m": Question("/1g", 32 * _MIB, 10),
 }
-"""By measure. Of the others (hostile fields) no answer is expected."""
+"""Range requests, by measure. The other measures (hostile headers) are not checked."""
 
 
 class Wrong(Exception):
-    """The answer is not what was asked for; the text is short and says how."""
+    """The response is wrong. The message says briefly in which way."""
 
 
 def supported(running: Running, measure: str) -> str | None:
-    """Asks the target for what the measure asks; None if every byte is right, else a short reason."""
+    """Check the response to a measure's request. Return None if every byte is right, else a short reason."""
     if measure not in WHOLE and measure not in QUESTIONS:
         return None
     try:
@@ -131,7 +131,7 @@ def _ask_ranges(connection: http.client.HTTPConnection, kind: str, question: Que
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
-    """At once, so that no server goes on to send a whole file for nobody."""
+    """Close the connection at once, so that the server does not go on sending a whole file."""
     if connection.sock is not None:
         connection.sock.shutdown(socket.SHUT_RDWR)
     connection.close()
@@ -148,7 +148,7 @@ def _check_status(answer: http.client.HTTPResponse, windows: Sequence[Window]) -
 
 
 def _check_validators(answer: http.client.HTTPResponse, path: str) -> None:
-    """Those who are compared most closely all do the work for them."""
+    """Require validators, so that all targets that are compared directly do the same work."""
     for name in _VALIDATORS.get(path, ("ETag", "Last-Modified")):
         if answer.getheader(name) is None:
             raise Wrong(f"no {name}")
@@ -169,7 +169,7 @@ def _check_content_range(value: str | None, path: str, window: Window) -> None:
 
 
 def _check_content(answer: http.client.HTTPResponse, path: str, window: Window) -> None:
-    """Reads as many bytes as the window has, and compares them, or samples of them."""
+    """Read the bytes of the window and compare them, or samples of them."""
     for sample in _samples(*window):
         if isinstance(sample, int):
             _skip(answer, sample)
@@ -180,7 +180,7 @@ def _check_content(answer: http.client.HTTPResponse, path: str, window: Window) 
 
 
 def _samples(first_pos: int, last_pos: int) -> Iterator[Window | int]:
-    """Windows to compare, and between them numbers of bytes to skip."""
+    """Yield windows to compare, and between them the numbers of bytes to skip."""
     left = last_pos - first_pos + 1
     while left > _STRIDE:
         yield first_pos, first_pos + _SAMPLE - 1
@@ -224,7 +224,7 @@ def _check_small(body: bytes, content_type: str, path: str, windows: Sequence[Wi
 
 
 def _check_large(answer: http.client.HTTPResponse, content_type: str, path: str, windows: Sequence[Window]) -> None:
-    """As it comes, without holding it; only the heads go through the ``email`` parser."""
+    """Check a large multipart body as it arrives, without keeping it. ``email`` parses only the part headers."""
     boundary = email.message_from_string(f"Content-Type: {content_type}\r\n\r\n").get_boundary("")
     delimiter = b"--" + boundary.encode()
     for window in windows:
@@ -235,14 +235,14 @@ def _check_large(answer: http.client.HTTPResponse, content_type: str, path: str,
 
 
 def _part_head(answer: http.client.HTTPResponse, delimiter: bytes) -> email.message.Message:
-    """The fields of the part that begins here. A line end may stand before its delimiter, as after content."""
+    """Read the headers of the next part. Its delimiter may be preceded by the line end after content."""
     line = answer.readline()
     if not line.strip():
         line = answer.readline()
     if line.rstrip() != delimiter:
         raise Wrong("no delimiter before a part")
     head = b""
-    while line.strip():  # to the empty line, or the end of all
+    while line.strip():  # up to the empty line or the end of the body
         line = answer.readline()
         head += line
     return email.message_from_bytes(head)

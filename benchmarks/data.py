@@ -1,4 +1,4 @@
-"""The files that are served, and what stands in them: any window of them can be checked without reading them."""
+"""The served files. Their content is computable, so that any window can be checked without reading the file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parents[1]
-"""Of the checkout."""
+"""Root of the checkout."""
 DATA = Path(os.environ.get("RANGEWARE_BENCH_DATA") or ROOT / ".bench" / "data")
-"""The directory of the files."""
+"""Directory of the files."""
 SERVED = DATA / "served"
-"""The same files again, under the names that clients ask for, for servers of a whole directory."""
+"""Links to the files under their URL names, for servers of a whole directory."""
 
 MIB = 1 << 20
 """Bytes in ``/1m``."""
@@ -30,13 +30,13 @@ EDGE = 1024
 """Bytes at either end of ``/8g`` that are not zero."""
 
 FILES = {"/1m": DATA / "1m.bin", "/1g": DATA / "1g.bin", "/8g": DATA / "8g.bin"}
-"""By path in the URL."""
+"""Files by URL path."""
 ITEMS = [{"id": number, "name": f"item {number}"} for number in range(1, 4)]
-"""What ``/json`` answers with."""
+"""Data of the response to ``/json``."""
 JSON = json.dumps(ITEMS, separators=(",", ":")).encode()
-"""The same as content."""
+"""Content of the response to ``/json``."""
 LENGTHS = {"/1m": MIB, "/1g": GIB, "/8g": EIGHT_GIB, "/gen": GIB, "/json": len(JSON)}
-"""Bytes, by path in the URL."""
+"""Lengths in bytes by URL path."""
 GENERATOR_ETAG = '"a-generator"'
 
 _WORD = 8
@@ -44,7 +44,7 @@ _COPIED_AT_ONCE = 4 << 20
 
 
 def make() -> None:
-    """Makes what is missing, and reads ``1m.bin`` and ``1g.bin`` once, so that they are in the page cache."""
+    """Make missing files, and read ``1m.bin`` and ``1g.bin`` once, so that they are in the page cache."""
     SERVED.mkdir(parents=True, exist_ok=True)
     for path, file in FILES.items():
         if not file.exists() or file.stat().st_size != LENGTHS[path]:
@@ -57,7 +57,7 @@ def make() -> None:
 
 
 def content(first_pos: int, last_pos: int) -> bytes:
-    """The bytes of ``/1m`` and ``/1g`` from position to position, both inclusive: each 8 bytes hold their own."""
+    """Return the bytes of ``/1m`` or ``/1g`` between two positions, inclusive. Each 8 bytes hold their position."""
     start = first_pos - first_pos % _WORD
     words = array.array("Q", range(start, last_pos + 1, _WORD))
     if sys.byteorder == "big":
@@ -66,9 +66,11 @@ def content(first_pos: int, last_pos: int) -> bytes:
 
 
 def expected(path: str, first_pos: int, last_pos: int) -> bytes:
-    """The bytes of one of these paths, both ends inclusive; of ``/8g`` and ``/gen`` at most ``EDGE`` bytes at an end.
+    """Return the expected bytes of a path, both ends inclusive.
 
-    :raises ValueError: for another window.
+    In ``/8g``, the window must be within the first or last ``EDGE`` bytes; in ``/gen``, within one block.
+
+    :raises ValueError: for other windows.
     """
     if path == "/json":
         return JSON[first_pos:last_pos + 1]
@@ -84,14 +86,14 @@ def expected(path: str, first_pos: int, last_pos: int) -> bytes:
 
 
 def generated() -> Iterator[bytes]:
-    """The blocks of ``/gen``: one and the same, again and again."""
+    """Yield the blocks of ``/gen``, which are all the same."""
     block = content(0, BLOCK - 1)
     for _ in range(GIB // BLOCK):
         yield block
 
 
 def _replace(file: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Under another name first, so that no half file is taken for a whole one."""
+    """Write under a temporary name first, so that an incomplete file is never used."""
     unfinished = file.with_suffix(".part")
     with open(unfinished, "wb") as output:
         write(output)

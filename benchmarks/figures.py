@@ -1,4 +1,4 @@
-"""Figures out of results: medians, ratios within a round, and how they are written."""
+"""Figures from the results: medians, ratios within a round, and their format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GIB = 1 << 30
 GB = 10**9
 
 IN_BULK = ("range-1m", "range-16m", "range-512m", "multi-10x1m", "whole-1m", "whole-1g")
-"""Measures whose cost is told per GB of content; that of the others is told per request."""
+"""Measures whose cost is reported per GB of content; for the others it is per request."""
 NOT_PYTHON = ("nginx", "go")
 
 _US = 1e6
@@ -21,64 +21,64 @@ _SECONDS = ((1.0, "s", 1.0), (1e-3, "ms", 1e3), (1e-6, "µs", 1e6), (0.0, "ns", 
 
 
 def median(values: Iterable[float]) -> float | None:
-    """The middle one; None where there is none."""
+    """Return the median; None without values."""
     found = list(values)
     return statistics.median(found) if found else None
 
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float | None:
-    """The median of the ratios within each round; None where there is no round in which both are."""
+    """Return the median of the ratios within each round; None if no round has both values."""
     return median(top / bottom for top, bottom in zip(numerators, denominators, strict=False) if bottom > 0)
 
 
 def cells(results: Results, group: str, measure: str, target: str) -> list[Any]:
-    """What was found, round by round; empty where nothing was."""
+    """Return the results by round; empty if there are none."""
     found: list[Any] = results.get(group, {}).get(measure, {}).get(target, [])
     return found
 
 
 def cpu_seconds(results: Results, measure: str, target: str) -> list[float]:
-    """CPU seconds of the server for one request, round by round."""
+    """Return the server's CPU seconds per request, by round."""
     return [cell["cpu_s"] / cell["requests"] for cell in cells(results, "wire", measure, target) if cell["requests"]]
 
 
 def costs(results: Results, measure: str, target: str) -> list[float]:
-    """CPU of the server, round by round: seconds a GB of content for what is in bulk, else microseconds a request."""
+    """Return the server's CPU by round: seconds per GB for measures in ``IN_BULK``, else microseconds per request."""
     if measure not in IN_BULK:
         return [seconds * _US for seconds in cpu_seconds(results, measure, target)]
     return [cell["cpu_s"] * GB / cell["bytes"] for cell in cells(results, "wire", measure, target) if cell["bytes"]]
 
 
 def cost_ratio(results: Results, measure: str, target: str, other: str) -> float | None:
-    """How many times the CPU of the other this one costs; of single requests, whatever their size."""
+    """Return the CPU per request of a target, divided by that of another."""
     return ratio(cpu_seconds(results, measure, target), cpu_seconds(results, measure, other))
 
 
 def added(results: Results, measure: str, name: str) -> list[float]:
-    """Nanoseconds that something adds in process to the bare app, round by round."""
+    """Return the nanoseconds that a wrapper adds to the bare app in process, by round."""
     own, bare = (cells(results, "inprocess", measure, key) for key in (name, "bare"))
     return [whole - app for whole, app in zip(own, bare, strict=False)]
 
 
 def targets(results: Results, kind: str) -> list[str]:
-    """The names of all targets of a kind."""
+    """Return the names of all targets of a kind."""
     return [name for name, about in results["targets"].items() if about["kind"] == kind]
 
 
 def server_of(results: Results, target: str) -> str:
-    """The server that a target answers on."""
+    """Return the server that a target runs on."""
     server: str = results["targets"].get(target, {}).get("server", "")
     return server
 
 
 def alone(results: Results, target: str) -> str | None:
-    """The target with the same app on the same server, without the middleware; None where there is none."""
+    """Return the target with the same app and server but without the middleware; None if there is none."""
     name = target.removeprefix("rangeware-")
     return name if name != target and name in results["targets"] else None
 
 
 def best_python_peer(results: Results, measure: str, server: str | None = None) -> str | None:
-    """The peer in Python with the least CPU; on this server only, if one is given. None where there is none."""
+    """Return the Python peer with the least CPU, of those on ``server`` if given; None if there is none."""
     found = {
         name: median(cpu_seconds(results, measure, name)) for name in targets(results, "peer")
         if name not in NOT_PYTHON and server in (None, server_of(results, name))
@@ -88,7 +88,7 @@ def best_python_peer(results: Results, measure: str, server: str | None = None) 
 
 
 def written(value: float | None) -> str:
-    """A figure to three digits."""
+    """Format a figure with three digits."""
     if value is None:
         return "-"
     if abs(value) >= 100 or not value:
@@ -97,12 +97,12 @@ def written(value: float | None) -> str:
 
 
 def times(value: float | None) -> str:
-    """A ratio."""
+    """Format a ratio."""
     return "-" if value is None else f"{written(value)} x"
 
 
 def duration(seconds: float | None) -> str:
-    """A time with the unit that suits it."""
+    """Format a time with a suitable unit."""
     if seconds is None:
         return "-"
     unit, factor = next((unit, factor) for least, unit, factor in _SECONDS if abs(seconds) >= least)
@@ -110,7 +110,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes with the unit that suits them."""
+    """Format a number of bytes with a suitable unit."""
     if count is None:
         return "-"
     for unit, factor in (("GiB", GIB), ("MiB", KIB * KIB), ("KiB", KIB)):
@@ -120,11 +120,11 @@ def size(count: float | None) -> str:
 
 
 def span(values: Sequence[float], write: Callable[[float], str] = written) -> str:
-    """The least and the most of these."""
+    """Format the minimum and the maximum."""
     return f"{write(min(values))} - {write(max(values))}" if values else "-"
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """A Markdown table; the first ``words`` columns are words, the others figures."""
+    """Format a Markdown table. The first ``words`` columns contain words, the others figures."""
     rules = [":--" if column < words else "--:" for column in range(len(heads))]
     return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rules, *rows)) + "\n"

@@ -1,4 +1,4 @@
-"""The speed to reach, beside what was reached; all of it out of the results."""
+"""The project's speed goals, and the results that were reached."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _MIB_IN_KIB = 1 << 10
 _HOSTILE_NS = 1_000_000
 _HOSTILE_KIB = 256
 _FLOORS = ("gunicorn", "gthread", "uwsgi", "waitress", "cheroot")
-_MEMORY_MIB = {"waitress": 20}  # it reads ahead by itself; 1 elsewhere
+_MEMORY_MIB = {"waitress": 20}  # waitress reads ahead; all others: 1
 
 
 class Goal(NamedTuple):
-    """One row. ``met`` is None where it was not measured."""
+    """A row of the table. ``met`` is None if it was not measured."""
 
     what: str
     goal: str
@@ -41,12 +41,12 @@ class Goal(NamedTuple):
     met: bool | None
 
     def row(self) -> tuple[str, str, str, str]:
-        """Its cells."""
+        """Return the cells of the row."""
         return self.what, self.goal, self.reached, {True: "yes", False: "**no**", None: "not measured"}[self.met]
 
 
 def goals_table(results: Results) -> str:
-    """All goals as a Markdown table, and how many of them were met."""
+    """Format all goals as a Markdown table, with the number of goals met."""
     found = list(goals(results))
     known = [goal for goal in found if goal.met is not None]
     count = f"{sum(map(bool, (goal.met for goal in known)))} of {len(known)} met"
@@ -55,7 +55,7 @@ def goals_table(results: Results) -> str:
 
 
 def goals(results: Results) -> Iterator[Goal]:
-    """Every goal, in the order of the measures."""
+    """Yield every goal, in the order of the measures."""
     yield from _in_process(results)
     yield from _single_ranges(results)
     yield from _several_ranges(results)
@@ -121,7 +121,7 @@ def _over_floor(results: Results, measure: str, what: str, server: str, bound: f
 
 
 def _below_peers(results: Results, measure: str, what: str, server: str) -> Iterator[Goal]:
-    """Against the best peer in Python on this server, where there is one that answers."""
+    """Compare with the best Python peer on this server, if there is one."""
     peer = best_python_peer(results, measure, server)
     if peer is not None:
         over = cost_ratio(results, measure, f"rangeware-{server}", peer)
@@ -146,7 +146,7 @@ def _several_ranges(results: Results) -> Iterator[Goal]:
 
 
 def _peers_over(results: Results, measure: str, what: str, server: str, bound: float) -> Iterator[Goal]:
-    """How much less it costs than the best peer in Python, on whatever server that is."""
+    """Compare with the best Python peer on any server."""
     peer = best_python_peer(results, measure)
     if peer is not None:
         less = cost_ratio(results, measure, peer, f"rangeware-{server}")

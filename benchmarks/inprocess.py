@@ -1,4 +1,4 @@
-"""In-process measures: what the middleware adds to a call, what parsers cost, and what a hostile field does.
+"""In-process measures: the cost of the middleware per call, of parsers, and of hostile headers.
 
 ``python -m benchmarks.inprocess [--rounds N] [REGEX]`` prints them alone; REGEX picks measures by their name.
 """
@@ -23,10 +23,10 @@ from typing import Any
 from benchmarks.calls import BLOCKS, FILE_SIZE, SKIPPERS, Call, hostile_calls, plain_calls, skips
 from benchmarks.parsers import outcome, parser_calls
 
-_BATCH_NS = 2_000_000  # a batch of calls takes about so long: far longer than it takes to read the clock
+_BATCH_NS = 2_000_000  # duration of a batch of calls: far longer than reading the clock
 _REPEATS = 9  # batches of each name in a round
-_SLOW_NS = 50_000_000  # of a call that takes so long, a round takes one
-_CORE = 1  # where servers run too
+_SLOW_NS = 50_000_000  # calls that take longer run once per round
+_CORE = 1  # the same core as the servers
 _KIB = 1024
 
 Measures = dict[str, dict[str, Call]]
@@ -34,7 +34,7 @@ Measures = dict[str, dict[str, Call]]
 
 @contextmanager
 def all_calls() -> Iterator[Measures]:
-    """By measure and name: what is timed. The file among it is closed on leaving."""
+    """Yield all calls to time, by measure and name. Closes the file of the calls at the end."""
     with tempfile.NamedTemporaryFile() as written, open(written.name, "rb") as file:
         written.write(bytes(FILE_SIZE))
         written.flush()
@@ -43,7 +43,7 @@ def all_calls() -> Iterator[Measures]:
 
 @contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Keeps this process on one core for a while, where there is such a core."""
+    """Run the block with this process pinned to a core, if there is such a core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core} & set(range(os.cpu_count() or 1)) or before)
     try:
@@ -53,10 +53,13 @@ def pinned(core: int) -> Iterator[None]:
 
 
 def measure(rounds: int, pattern: str = "") -> dict[str, Any]:
-    """``inprocess`` (ns a call, by measure and name, one per round), ``inprocess_kib`` (peak KiB; not of what is very
-    slow, since tracing makes it slower still) and ``inprocess_notes`` (what a parser made of the field).
+    """Measure in process, and return three sections of the results.
 
-    :param pattern: regular expression; only measures in whose name it is found.
+    ``inprocess`` has nanoseconds per call, by measure and name, for each round. ``inprocess_kib`` has the peak memory
+    in KiB, except for very slow calls, which tracing would make even slower. ``inprocess_notes`` has the results of
+    the parsers.
+
+    :param pattern: regular expression; only measures whose name matches are run.
     """
     with all_calls() as found, pinned(_CORE):
         chosen = {name: calls for name, calls in found.items() if re.search(pattern, name)}
@@ -76,7 +79,7 @@ def measure(rounds: int, pattern: str = "") -> dict[str, Any]:
 
 
 def _check(chosen: Measures) -> None:
-    """Whether what is to be timed gives as many bytes as it was asked for."""
+    """Check that the calls to time produce the requested number of bytes."""
     for name, expected in (("list-range", {"rangeware": 100}), ("skip", dict.fromkeys(SKIPPERS, 1024))):
         found = {key: chosen[name][key]() for key in expected} if name in chosen else expected
         if found != expected:
@@ -89,7 +92,7 @@ def _add(times: dict[str, list[float]], one_round: dict[str, float]) -> None:
 
 
 def _round(calls: dict[str, Call], batches: dict[str, tuple[int, int]], units: int) -> dict[str, float]:
-    """The median of several batches of each call, taken in turns; CPU nanoseconds a unit of work."""
+    """Time several batches of each call in turns. Return the median, in CPU nanoseconds per unit of work."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     gc.collect()
     for turn in range(_REPEATS):
@@ -101,7 +104,7 @@ def _round(calls: dict[str, Call], batches: dict[str, tuple[int, int]], units: i
 
 
 def _batch(call: Call, size: int) -> float:
-    """CPU nanoseconds of one call, out of so many; the collector runs as it would anyway."""
+    """Time ``size`` calls, with garbage collection. Return CPU nanoseconds per call."""
     begin = time.thread_time_ns()
     for _ in repeat(None, size):
         call()
@@ -109,7 +112,7 @@ def _batch(call: Call, size: int) -> float:
 
 
 def _batches(call: Call) -> tuple[int, int]:
-    """How many batches of a call a round takes, and of how many calls; finding it out warms them up."""
+    """Return the number of batches per round, and of calls per batch. This also warms up the call."""
     size = 1
     while (taken := _batch(call, size) * size) < _BATCH_NS / 4:
         size *= 4
@@ -117,7 +120,7 @@ def _batches(call: Call) -> tuple[int, int]:
 
 
 def peak_kib(call: Callable[[], object]) -> float:
-    """How many KiB a call holds at once, at most, beyond what was held before it."""
+    """Return the peak memory of a call in KiB, above the level before the call."""
     call()
     gc.collect()
     tracemalloc.start()
@@ -145,7 +148,7 @@ def _table(measured: dict[str, Any]) -> Iterator[str]:
 
 
 def main() -> int:
-    """Prints what is measured in process."""
+    """Measure in process, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pattern", nargs="?", default="", metavar="REGEX", help="measures to run")
     parser.add_argument("--rounds", type=int, default=5)

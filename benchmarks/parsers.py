@@ -1,4 +1,4 @@
-"""Parsers of the Range field: rangeware's and those of the peers, each on the same text."""
+"""Parsers of the Range header: rangeware's and those of the peers, on the same input."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from rangeware.core.plan import decide
 from rangeware.core.values import Limits, Plan, Representation, RequestFields
 from rangeware.http.ranges import parse_range
 
-LENGTH = 1 << 30  # bytes in the representation, for the parsers that want to know
+LENGTH = 1 << 30  # bytes in the representation, for the parsers that need it
 
 
 def _ranges(count: int) -> str:
-    """So many ranges of one byte, ascending, none touching another."""
+    """Return this many ranges of one byte each, ascending and not adjacent."""
     return "bytes=" + ",".join(f"{pos}-{pos}" for pos in range(0, 20 * count, 20))
 
 
@@ -48,7 +48,7 @@ def _bottle(value: str) -> list[tuple[int, int]]:
 
 
 def _quietly(parse: Callable[[str, int], object], value: str) -> object:
-    """Starlette and baize raise on what they do not serve: that is a result too."""
+    """Call a parser of Starlette or baize. They raise an exception for headers they refuse; return it as the result."""
     try:
         return parse(value, LENGTH)
     except Exception as exc:
@@ -60,7 +60,7 @@ def _cherrypy(value: str) -> object:
 
 
 def _static_ranges(value: str) -> object:
-    """Parsing alone, without its own resolving, sorting and merging."""
+    """Run only the parser, without resolving, sorting and merging."""
     return Ranges.parse_byteranges({"HTTP_RANGE": value})
 
 
@@ -76,10 +76,10 @@ PEERS: dict[str, Callable[[str], object]] = {
 
 
 def parser_calls() -> dict[str, dict[str, Callable[[], object]]]:
-    """By measure and name: one call.
+    """Return the calls to time, by measure and name.
 
-    ``rangeware`` is the parser; where a field has too many ranges, which ``decide`` sees without parsing, it is that.
-    ``rangeware-decide`` is the whole decision: counting, parsing, resolving, merging.
+    ``rangeware`` is the parser, except for headers with too many ranges: ``decide`` refuses these without parsing, so
+    it is timed instead. ``rangeware-decide`` is the whole decision: counting, parsing, resolving, merging.
     """
     return {measure: _calls(measure, field) for measure, field in FIELDS.items()}
 
@@ -90,7 +90,7 @@ def _calls(measure: str, field: str) -> dict[str, Callable[[], object]]:
 
 
 def outcome(result: object) -> str:
-    """What a parser made of a field, in a few words."""
+    """Describe the result of a parser in a few words."""
     if isinstance(result, Plan):
         return _counted(len(result.ranges)) if result.ranges else str(result.reason)
     if isinstance(result, Range):

@@ -1,4 +1,4 @@
-"""The results as pictures: ``cpu.png`` and ``deep.png``, to be read at 800 pixels of width."""
+"""Plot the results: ``cpu.png`` and ``deep.png``, readable at a width of 800 pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import matplotlib
 
-matplotlib.use("Agg")  # before pyplot: there is no screen
+matplotlib.use("Agg")  # before importing pyplot: no display needed
 
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
@@ -24,16 +24,16 @@ _SIZES = {
     "range-512m": GIB // 2,
 }
 _MARKERS = {"gunicorn": "o", "gthread": "s", "uwsgi": "^", "waitress": "D", "cheroot": "v"}
-_READS_MS = 100  # to the first byte of the last KiB, and it was read up to there
+_READS_MS = 100  # time to first byte that shows that the file was read up to the last KiB
 _INCHES = 10.0  # of width
-_DPI = 160  # pixels an inch: twice what is shown
+_DPI = 160  # pixels per inch: twice the displayed size
 _FONT = 12.5  # points
 _SMALL = 10.5
-_LABEL = 0.0235  # the height of a line of small text, as a share of the axes'
+_LABEL = 0.0235  # height of a line of small text, as a fraction of the axes
 
 
 class _Look(NamedTuple):
-    """How a target is drawn. The colours are Okabe and Ito's, which the colour-blind can tell apart."""
+    """The style of a target's line. The colours are Okabe and Ito's, which are safe for colour-blind readers."""
 
     colour: str
     width: float
@@ -57,7 +57,7 @@ _LEGEND = {
 
 
 def write(results: Results, directory: Path) -> None:
-    """Draws both pictures into the directory, as far as there are figures for them."""
+    """Draw both plots into the directory, with the figures that are available."""
     for draw, name in ((_cpu, "cpu.png"), (_deep, "deep.png")):
         with plt.rc_context({"font.size": _FONT, "axes.spines.top": False, "axes.spines.right": False}):
             figure = draw(results)
@@ -66,7 +66,7 @@ def write(results: Results, directory: Path) -> None:
 
 
 def _look(results: Results, target: str) -> str:
-    """Which of the looks a target has."""
+    """Return the name of a target's style."""
     kind: str = results["targets"][target]["kind"]
     if kind == "rangeware":
         return "around a framework" if "flask" in target or "starlette" in target else "rangeware"
@@ -76,13 +76,13 @@ def _look(results: Results, target: str) -> str:
 
 
 def _reads_all(results: Results, target: str) -> bool:
-    """Whether the last KiB of a file takes far longer to come than its first, or does not come at all."""
+    """Tell if the last KiB of a file takes far longer than the first, or never arrives."""
     first, last = (median(cells(results, "ttfb", measure, target)) for measure in ("file-first", "file-last"))
     return first is not None and (last is None or last > _READS_MS)
 
 
 def _cpu(results: Results) -> Figure:
-    """Server CPU of one answer against the size of the range; labels stand at the smallest size."""
+    """Plot server CPU per response against the size of the range, with labels at the smallest size."""
     figure, axes = plt.subplots(figsize=(_INCHES, 8.4), layout="constrained")
     lines = {name: _points(results, name) for name in results["targets"]}
     lines = {name: points for name, points in lines.items() if points}
@@ -118,7 +118,7 @@ def _cpu_ticks(axes: Axes) -> None:
 
 
 def _time_ticks(axis: matplotlib.axis.Axis) -> None:
-    """Powers of ten seconds, in words."""
+    """Put a tick at each power of ten, labelled with its unit."""
     axis.set_major_locator(LogLocator(numticks=20))
     axis.set_major_formatter(FuncFormatter(lambda value, _: duration(value * 1.000001).replace(".00", "").replace(
         ".0", "")))
@@ -126,9 +126,9 @@ def _time_ticks(axis: matplotlib.axis.Axis) -> None:
 
 
 def _label_lines(axes: Axes, results: Results, lines: dict[str, list[tuple[int, float]]]) -> None:
-    """Each line's name left of its first point; a thin line leads to it where the name had to move."""
+    """Write each line's name left of its first point, with a thin line between them if the name had to move."""
     lowest = min((seconds for points in lines.values() for _, seconds in points), default=1)
-    axes.set_ylim(bottom=lowest / 8)  # room for names: most lines begin close together
+    axes.set_ylim(bottom=lowest / 8)  # room for the names: most lines start close together
     to_axes = axes.transData + axes.transAxes.inverted()
     starts = {name: to_axes.transform(points[0]) for name, points in lines.items()}
     heights = _apart({name: float(start[1]) for name, start in starts.items()}, _LABEL)
@@ -142,13 +142,13 @@ def _label_lines(axes: Axes, results: Results, lines: dict[str, list[tuple[int, 
 
 
 def _text_colour(look: _Look) -> str:
-    """Light colours are hard to read as text."""
+    """Return a darker colour for text: light colours are hard to read."""
     return {"#999999": "#555555", "#E69F00": "#9A6A00", "#56B4E9": "#2B7FB3"}.get(look.colour, look.colour)
 
 
 def _apart(heights: dict[str, float], least: float) -> dict[str, float]:
-    """The heights, moved as little as need be so that none is nearer to the next than ``least``."""
-    groups: list[tuple[list[str], float]] = []  # names from below, and the height of their middle
+    """Move heights as little as possible so that neighbours are at least ``least`` apart."""
+    groups: list[tuple[list[str], float]] = []  # names from bottom to top, and the height of their middle
     for name in sorted(heights, key=heights.__getitem__):
         names, middle = [name], heights[name]
         while groups and middle - groups[-1][1] < least * (len(names) + len(groups[-1][0])) / 2:
@@ -167,7 +167,7 @@ def _legend(axes: Axes, results: Results, found: Iterable[str]) -> None:
 
 
 def _deep(results: Results) -> Figure:
-    """Time to the first byte of the first and of the last KiB, one row for each target; the fastest on top."""
+    """Plot time to first byte for the first and the last KiB, one row per target, the fastest on top."""
     last = {name: median(cells(results, "ttfb", "file-last", name)) for name in results["targets"]}
     first = {name: median(cells(results, "ttfb", "file-first", name)) for name in results["targets"]}
     rows = sorted((name for name in last if last[name] is not None or first[name] is not None),
@@ -188,7 +188,7 @@ def _deep(results: Results) -> Figure:
 
 
 def _draw_row(axes: Axes, results: Results, name: str, row: int, first: float | None, last: float | None) -> None:
-    """``first`` and ``last`` in milliseconds; a ring, a dot, and the way between them."""
+    """Draw ``first`` as a ring and ``last`` as a dot (in milliseconds), with a line between them."""
     colour = _LOOKS[_look(results, name)].colour
     found = [value / 1_000 for value in (first, last) if value is not None]
     axes.plot(found, [row] * len(found), color=colour, linewidth=1.6, zorder=2)

@@ -1,6 +1,6 @@
-"""The results as Markdown: ``RESULTS.md``, and the short table in the README.
+"""Write the results as Markdown: ``RESULTS.md``, and the short table in the README.
 
-``python -m benchmarks.report [DIR]`` writes both anew from the ``results.json`` in that directory.
+``python -m benchmarks.report [DIR]`` writes both from the ``results.json`` in that directory.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _README_MEASURES = ("range-4k", "range-1m", "range-512m", "multi-10x4k")
 
 
 def write(results: Results, directory: Path) -> None:
-    """Writes ``RESULTS.md`` into the directory."""
+    """Write ``RESULTS.md`` into the directory."""
     Path(directory, "RESULTS.md").write_text("\n".join(_sections(results)), encoding="utf-8")
 
 
 def splice(text: str, short_table: str) -> str:
-    """A README with this between its two marks.
+    """Return the README with this table between its two marks.
 
-    :raises ValueError: if the marks are not there, once each.
+    :raises ValueError: unless each mark occurs exactly once.
     """
     before, begin, rest = text.partition(_MARKS[0])
     _, end, after = rest.partition(_MARKS[1])
@@ -54,9 +54,9 @@ def splice(text: str, short_table: str) -> str:
 
 
 def readme_table(results: Results, pictures: str = "benchmarks/results") -> str:
-    """What the README shows: a short table, the pictures, and where and when it was measured.
+    """Format the README's section: a short table, the plots, the machine and the date.
 
-    :param pictures: the directory of the plots, as seen from the README.
+    :param pictures: the directory of the plots, relative to the README.
     """
     rows = [_readme_row(results, name, words) for name, words in _README_TARGETS.items() if name in results["targets"]]
     return "\n".join((
@@ -106,7 +106,7 @@ def _about(results: Results) -> str:
 
 
 def main() -> int:
-    """Writes ``RESULTS.md`` and the table in the README from results that are there."""
+    """Write ``RESULTS.md`` and the table in the README from existing results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", nargs="?", type=Path, default=_RESULTS, metavar="DIR")
     parser.add_argument("--readme", type=Path, default=_ROOT / "README.md", help="has the two marks (%(default)s)")

@@ -1,4 +1,4 @@
-"""The rounds: every target in turn, in an order shuffled anew for each measure of each round."""
+"""Run the rounds: all targets in turn, in a new random order for each measure of each round."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from benchmarks.targets import Target
 from benchmarks.wire import CLIENT_CORE, MEASURES, CellFailed, Measure, build_client, measure_cell
 
 Section = dict[str, dict[str, Any]]
-"""By measure and target."""
+"""Results by measure and target."""
 
 GROUPS = ("memory", "wire", "ttfb", "hostile")
-"""In the order in which they are run.
+"""The groups in the order in which they run.
 
-Memory first: a server that has grown once does not grow again. Hostile fields last: some servers never recover.
+Memory is first, because a server that has grown does not grow again. Hostile headers are last, because some servers
+never recover.
 """
 
 
 class BenchmarkError(Exception):
-    """A target that must answer, and right, does not."""
+    """A target whose responses must be correct fails the check."""
 
 
 def run(targets: Sequence[Target], measures: Sequence[Measure], rounds: int, seconds: float) -> dict[str, Section]:
-    """The parts of the results that come over the wire, and ``unsupported``.
+    """Run all measures over sockets. Return their sections of the results, and ``unsupported``.
 
-    :param seconds: of each cell on the wire.
-    :raises BenchmarkError: if rangeware, nginx or a hand-written app does not answer what it has to.
+    :param seconds: duration of each throughput measurement.
+    :raises BenchmarkError: if rangeware, nginx or a hand-written app gives a wrong response.
     """
     build_client()
     results: dict[str, Section] = {group: {} for group in (*GROUPS, "unsupported")}
@@ -49,13 +50,13 @@ def run(targets: Sequence[Target], measures: Sequence[Measure], rounds: int, sec
 
 
 def chosen_measures(pattern: str) -> tuple[Measure, ...]:
-    """Those with a name in which the regular expression is found."""
+    """Return the measures whose name matches the regular expression."""
     return tuple(measure for measure in MEASURES if re.search(pattern, measure.name))
 
 
 @contextlib.contextmanager
 def _on_core(core: int) -> Iterator[None]:
-    """This process and its children leave the other cores alone."""
+    """Run the block with this process and its children pinned to a core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -66,13 +67,13 @@ def _on_core(core: int) -> Iterator[None]:
 
 def _start(targets: Sequence[Target], measures: Sequence[Measure], stack: contextlib.ExitStack,
            unsupported: Section) -> list[Running]:
-    """One process tree for each target, for the whole run."""
+    """Start all targets, each for the whole run."""
     running = []
     for target in targets:
         _say(f"starting {target.name}")
         try:
             running.append(stack.enter_context(serving(target)))
-        except Exception as exc:  # whatever keeps one of them from starting, the others go on
+        except Exception as exc:  # if one fails to start for any reason, continue with the others
             _say(str(exc))
             for measure in measures:
                 unsupported.setdefault(measure.name, {})[target.name] = "did not start"
@@ -97,12 +98,12 @@ def _refuse_wrong(unsupported: Section) -> None:
 
 
 def _reason_against(server: Running, measure: Measure) -> str | None:
-    """Why there is nothing to time; hostile fields are recorded, whatever is answered."""
+    """Return the reason not to time a target, or None. Hostile headers are always timed."""
     if measure.group == "hostile":
         return None
     try:
         return check.supported(server, measure.name)
-    except Exception as exc:  # a peer may do anything; that is its result, then
+    except Exception as exc:  # a peer may fail in any way: record it
         return f"{type(exc).__name__}: {exc}"
 
 
@@ -123,7 +124,7 @@ def _run_group(running: Sequence[Running], measures: Sequence[Measure], rounds: 
 
 def _run_measure(running: Sequence[Running], measure: Measure, number: int, seconds: float,
                  results: dict[str, Section]) -> None:
-    """One cell of each target that answers; all are asked for the same positions."""
+    """Measure each supported target once. All get requests for the same positions."""
     failed = results["unsupported"].get(measure.name, {})
     able = [server for server in running if server.target.name not in failed]
     random.shuffle(able)
@@ -138,7 +139,7 @@ def _run_measure(running: Sequence[Running], measure: Measure, number: int, seco
 
 
 def _try_twice(server: Running, measure: Measure, seconds: float, seed: int) -> Any:
-    """A second time, because one lost request does not make a target unfit."""
+    """Measure, and repeat once after a failure, because a single lost request does not disqualify a target."""
     try:
         return measure_cell(server, measure, seconds, seed)
     except CellFailed as exc:
@@ -147,7 +148,7 @@ def _try_twice(server: Running, measure: Measure, seconds: float, seed: int) -> 
 
 
 def _record_failure(unsupported: Section, measure: Measure, target: Target, reason: str) -> None:
-    """From then on there are no cells of it, so that those before keep the number of their round."""
+    """Record a failure. The target is not measured again, so that the indexes of its cells match the rounds."""
     _say(f"{target.name} {measure.name}: {reason}")
     unsupported.setdefault(measure.name, {})[target.name] = reason
 

@@ -1,4 +1,4 @@
-"""Starts a target, the real server on one core of its own, and ends all of it."""
+"""Start a target as a real server on its own core, and stop all its processes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from benchmarks.data import DATA, ROOT
 from benchmarks.targets import Target
 
 CORE = 1
-"""The core of the servers."""
+"""The core that servers run on."""
 TIMEOUT = 30.0
-"""Seconds in which a server must answer its first request; a bound, not a wait."""
+"""Maximum seconds until a server responds to its first request."""
 GRACE = 3.0
-"""Seconds that a server is given to end by itself."""
+"""Seconds to wait for a server to stop before it is killed."""
 ADDRESS_SPACE = 4 << 30
-"""Bytes that each process may have: some targets would read 8 GiB into memory."""
+"""Memory limit of each process in bytes: some targets would read 8 GiB into memory."""
 
 
 class NotServing(Exception):
-    """The server ended, or did not answer."""
+    """The server exited, or did not respond."""
 
 
 class Running:
-    """A target at work.
+    """A running target.
 
     :param address: host and port.
     """
@@ -42,7 +42,7 @@ class Running:
         self._log = log
 
     def pids(self) -> list[int]:
-        """Every live process of it: each runs in the session that was made for it."""
+        """Return the ids of all live processes of the server, which have a session of their own."""
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._owns(pid)]
 
     def _owns(self, pid: int) -> bool:
@@ -53,34 +53,34 @@ class Running:
         return fields[0] not in "ZX" and int(fields[3]) == self._process.pid
 
     def cpu_seconds(self) -> float:
-        """CPU time of all its processes since they began, all threads, in kernel and user mode, to the nanosecond."""
+        """Return the CPU seconds of all processes since their start, in user and kernel mode, to the nanosecond."""
         return sum(_cpu_seconds(pid) for pid in self.pids())
 
     def rss_bytes(self) -> int:
-        """Memory of all its processes."""
+        """Return the resident memory of all processes."""
         return sum(_status_bytes(pid, "VmRSS") for pid in self.pids())
 
     def peak_bytes(self) -> int:
-        """The most memory that each process had since ``reset_peak``, summed."""
+        """Return the sum of the peak memory of each process since ``reset_peak``."""
         return sum(_status_bytes(pid, "VmHWM") for pid in self.pids())
 
     def reset_peak(self) -> None:
-        """Makes the memory of now the peak."""
+        """Reset the peak memory to the current value."""
         for pid in self.pids():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def log(self) -> str:
-        """All that the server has written so far."""
+        """Return the server's output so far."""
         return self._log.read_text(errors="replace")
 
     def alive(self) -> bool:
-        """Whether the server's first process is still there."""
+        """Tell if the server's first process is still running."""
         return self._process.poll() is None
 
     def wait_for_answer(self) -> None:
-        """Asks until there is an answer, whatever it is.
+        """Send requests until there is a response of any kind.
 
-        :raises NotServing: if the server ends, or does not answer within ``TIMEOUT`` seconds.
+        :raises NotServing: if the server exits, or does not respond within ``TIMEOUT`` seconds.
         """
         deadline = time.monotonic() + TIMEOUT
         while not self._answers():
@@ -95,7 +95,7 @@ class Running:
         return False
 
     def end(self) -> None:
-        """Ends every process of it."""
+        """Stop all processes of the server."""
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE)
@@ -107,7 +107,7 @@ class Running:
 
 @contextlib.contextmanager
 def serving(target: Target) -> Iterator[Running]:
-    """A target at work, on a free port of 127.0.0.1, and ended at the end.
+    """Run a target on a free port of 127.0.0.1, and stop it at the end.
 
     :raises NotServing: if it does not start.
     """
@@ -139,14 +139,14 @@ def _free_port() -> int:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """From the clock that Linux has for each process; 0 for one that has ended meanwhile."""
+    """Read the CPU clock that Linux has for each process; 0 if the process has exited."""
     with contextlib.suppress(OSError):
         return time.clock_gettime((~pid << 3) | 2)
     return 0.0
 
 
 def _status_bytes(pid: int, key: str) -> int:
-    """A line of ``/proc/PID/status``, which is in KiB; 0 for a process that has ended meanwhile."""
+    """Return a value of ``/proc/PID/status`` in bytes; 0 if the process has exited."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             name, _, value = line.partition(":")

@@ -57,7 +57,7 @@ _LONGEST_REASON = 120  # characters in a cell
 
 
 def tables(results: Results) -> Iterator[str]:
-    """Section by section, all that was measured."""
+    """Yield the sections with all results."""
     yield "## Server CPU\n\n![Server CPU against the size of the range](cpu.png)\n"
     for measure, title in _WIRE.items():
         if measure in results.get("wire", {}):
@@ -78,7 +78,7 @@ def tables(results: Results) -> Iterator[str]:
 
 
 def reason(results: Results, measure: str, target: str) -> str:
-    """Why a target was not timed; empty where it was."""
+    """Return the reason why a target was not timed; empty if it was."""
     found: str = results.get("unsupported", {}).get(measure, {}).get(target, "")
     return _in_a_cell(found)
 
@@ -88,7 +88,7 @@ def _in_a_cell(text: str) -> str:
 
 
 def _wire_table(results: Results, measure: str) -> str:
-    """By CPU, the least first."""
+    """Format a table sorted by CPU, the lowest first."""
     bulk = measure in IN_BULK
     cpu, speed = ("CPU s/GB", "MB/s") if bulk else ("CPU µs/request", "requests/s")
     found = {name: median(costs(results, measure, name)) or 0 for name in results["wire"][measure]}
@@ -118,7 +118,7 @@ def _named(results: Results, target: str) -> str:
 
 
 def _unsupported(results: Results, measure: str, title: str = "") -> str:
-    """Who was not timed, and why."""
+    """List the targets that were not timed, with the reasons."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in results.get("unsupported", {}).get(measure, {}).items():
         by_reason.setdefault(_in_a_cell(reason), []).append(name)
@@ -129,7 +129,7 @@ def _unsupported(results: Results, measure: str, title: str = "") -> str:
 
 
 def _of_all(results: Results, group: str, measures: Iterable[str]) -> list[str]:
-    """All targets with a figure in any of these measures."""
+    """Return all targets with a result in any of these measures."""
     return [name for name in results["targets"] if any(cells(results, group, measure, name) for measure in measures)]
 
 
@@ -186,7 +186,7 @@ def _in_process(results: Results) -> Iterator[str]:
 
 
 def _names(results: Results, measures: Iterable[str]) -> list[str]:
-    """In their order, without repeats."""
+    """Return the names in these measures, in order and without duplicates."""
     return list(dict.fromkeys(name for measure in measures for name in results["inprocess"].get(measure, ())))
 
 

@@ -1,4 +1,4 @@
-"""Everything that is measured, side by side, and the command that starts each."""
+"""All measured targets, and the commands that start them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from benchmarks.data import DATA, FILES, ROOT
 
 Command = list[str]
 Start = Callable[[int, Path], Command]
-"""Gives the command line for a free port and a directory to write in."""
+"""Return the command line. Arguments: a free port, and a directory to write to."""
 
 THREADS = "8"
-"""In each server that has threads: more than the connections of any measure."""
+"""Threads of each threaded server: more than the connections of any measure."""
 GO_SERVER = ROOT / ".bench" / "goserver"
 
 
 class Target(NamedTuple):
     """A server with an app in it.
 
-    :param server: what the floor of this name answers on, where there is one.
+    :param server: name of the server; the hand-written app on it is ``floor-SERVER``, if there is one.
     :param kind: ``rangeware``, ``floor`` (written by hand, the best of that server) or ``peer``.
     """
 
@@ -41,7 +41,7 @@ def _gunicorn(worker: str, app: str) -> Start:
 
 
 def _uwsgi(app: str) -> Start:
-    """Without a master process; uWSGI speaks HTTP itself, with keep-alive. The buffer, in bytes, holds a request."""
+    """Run uWSGI as an HTTP server with keep-alive, without a master process. The buffer size is for request headers."""
     program = str(Path(sys.executable).with_name("uwsgi"))
     return lambda port, directory: [
         program, "--http11-socket", f"127.0.0.1:{port}", "--module", f"benchmarks.apps.{app}", "--processes", "1",
@@ -61,14 +61,14 @@ def _cheroot(app: str) -> Start:
 
 
 def _uvicorn(app: str) -> Start:
-    """With what its extra ``standard`` brings and it then takes by itself: uvloop and httptools."""
+    """Run uvicorn with its ``standard`` extra, so that it uses uvloop and httptools."""
     return lambda port, directory: [
         sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--log-level",
         "warning", "--no-access-log", "--timeout-keep-alive", "60", f"benchmarks.apps.{app}"]
 
 
 def _granian(app: str) -> Start:
-    """As ASGI, with one thread for its network side."""
+    """Run granian as an ASGI server, with one network thread."""
     return lambda port, directory: [
         sys.executable, "-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--http",
         "1", "--no-ws", "--workers", "1", "--runtime-threads", "1", "--loop", "uvloop", "--log-level", "warning",
@@ -76,7 +76,7 @@ def _granian(app: str) -> Start:
 
 
 def _program(module: str, *arguments: str) -> Start:
-    """An app that brings its own server."""
+    """Run an app that has its own server."""
     return lambda port, directory: [sys.executable, "-m", f"benchmarks.apps.{module}", str(port), *arguments]
 
 

@@ -1,4 +1,4 @@
-"""What is measured through a socket: each measure, and one cell of it (one target in one round)."""
+"""The measures over sockets, and the code for one cell: one measure of one target in one round."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchmarks import data
 from benchmarks.serving import Running
 
 CLIENT_CORE = 0
-"""The core of the client; the servers have the other."""
+"""The core that the client runs on; servers use the other one."""
 STALL = 0.3
 """Seconds that a slow client waits before it reads."""
 MOST_BODY = 4 << 20
-"""Bytes of an answer to a hostile field that are read; a longer one is hung up on: sending it is not the question."""
+"""Maximum bytes read of a response to a hostile header. The connection is closed then: sending is not measured here."""
 
 _SETTLE = 0.02
-"""Seconds for a server to tidy up after its last answer, before its clock is read."""
+"""Seconds for a server to clean up after its last response, before its CPU clock is read."""
 _TIMEOUT = 60
 _KIB = 1 << 10
 _MIB = 1 << 20
@@ -30,15 +30,15 @@ _SOURCES = Path(__file__).with_name("client")
 
 
 class Measure(NamedTuple):
-    """One thing to measure.
+    """A measure.
 
-    :param group: the part of the results that it belongs to: wire, ttfb, memory or hostile.
-    :param path: what is asked for.
-    :param shape: the ranges asked for, as the client's argument has it; of hostile fields the Range value itself.
-    :param connections: requests under way at once.
-    :param body: bytes of content in each answer; a multipart answer has up to 1 KiB more a part.
-    :param parts: in each answer.
-    :param status: of each answer; a hostile field may get another.
+    :param group: section of the results: wire, ttfb, memory or hostile.
+    :param path: requested URL path.
+    :param shape: the requested ranges, as an argument for the client; for hostile headers the Range value itself.
+    :param connections: number of concurrent requests.
+    :param body: bytes of content in each response; multipart responses have up to 1 KiB more per part.
+    :param parts: number of parts in each response.
+    :param status: status of each response; hostile headers may get another.
     """
 
     group: str
@@ -52,7 +52,7 @@ class Measure(NamedTuple):
 
 
 class CellFailed(Exception):
-    """Some request was not answered, or not as it should be; says how."""
+    """A request failed or got a wrong response. The message says in which way."""
 
 
 def _single(name: str, size: int, connections: int, group: str = "wire") -> Measure:
@@ -76,12 +76,12 @@ def _hostile(name: str, ranges: list[str]) -> Measure:
 
 
 def _one_byte_ranges(first_pos: int, count: int) -> list[str]:
-    """Neighbours that do not touch."""
+    """Return ranges of one byte with a gap of one byte between them."""
     return [f"{pos}-{pos}" for pos in range(first_pos, first_pos + 2 * count, 2)]
 
 
 def _of_length(ranges: list[str], length: int) -> list[str]:
-    """As many as fit into so many bytes."""
+    """Join as many ranges as fit into ``length`` bytes, and return them."""
     return ",".join(ranges)[:length].split(",")[:-1]
 
 
@@ -112,14 +112,14 @@ MEASURES: tuple[Measure, ...] = (
 
 
 def measure_cell(running: Running, measure: Measure, seconds: float, seed: int) -> Any:
-    """What the results hold of one target in one round.
+    """Measure one target in one round. Return the value for the results.
 
-    :param seconds: of a cell on the wire; the others last as long as they need.
-    :raises CellFailed: if a request of it failed, or an answer was not what was asked for. Not for hostile fields.
+    :param seconds: duration of a throughput measurement; other cells take as long as they need.
+    :raises CellFailed: if a request failed or got a wrong response, except for hostile headers.
     """
     try:
         return _CELLS[measure.group](running, measure, seconds, seed)
-    except OSError as exc:  # a process of the server went away while it was looked at
+    except OSError as exc:  # a process of the server exited meanwhile
         raise CellFailed(str(exc)) from exc
 
 
@@ -131,21 +131,21 @@ def _wire_cell(running: Running, measure: Measure, seconds: float, seed: int) ->
 
 
 def _ttfb_cell(running: Running, measure: Measure, seconds: float, seed: int) -> float:
-    """Milliseconds; up to 50 requests, but one where that takes long."""
+    """Return the time to first byte in milliseconds, from up to 50 requests (one if it is slow)."""
     answers = _ask(running, measure, seconds=max(seconds, 0.5), seed=seed, most=50)
     _check_answers(measure, answers)
     return float(answers["ttfb_ms"])
 
 
 def _memory_cell(running: Running, measure: Measure, seconds: float, seed: int) -> int:
-    """KiB at the peak, over what the server had before."""
+    """Return the growth of the server's peak memory in KiB."""
     growth, answers = _growth_of(running, lambda: _ask(running, measure, seed=seed, most=1, stall=STALL))
     _check_answers(measure, answers)
     return growth
 
 
 def _hostile_cell(running: Running, measure: Measure, seconds: float, seed: int) -> dict[str, float]:
-    """Status 0 is that of a server that hangs up without an answer."""
+    """Measure a hostile header. Status 0 means that the server closed the connection without a response."""
     with tempfile.NamedTemporaryFile("w", suffix=".range") as field:
         field.write(measure.shape)
         field.flush()
@@ -162,9 +162,9 @@ _CELLS: dict[str, Callable[[Running, Measure, float, int], Any]] = {
 
 
 def _cpu_of(running: Running, act: Callable[[], Any]) -> tuple[float, Any]:
-    """The seconds of CPU that the server spent meanwhile, and what ``act`` returned.
+    """Call ``act``. Return the CPU seconds that the server used meanwhile, and the result.
 
-    :raises CellFailed: if a process came or went: nobody knows any more what it spent.
+    :raises CellFailed: if a process started or exited, because its CPU time is then unknown.
     """
     pids, before = set(running.pids()), running.cpu_seconds()
     answers = act()
@@ -176,7 +176,7 @@ def _cpu_of(running: Running, act: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def _growth_of(running: Running, act: Callable[[], Any]) -> tuple[int, Any]:
-    """The KiB by which the server's memory grew at the peak, and what ``act`` returned."""
+    """Call ``act``. Return the growth of the server's peak memory in KiB, and the result."""
     running.reset_peak()
     before = running.rss_bytes()
     answers = act()
@@ -184,7 +184,7 @@ def _growth_of(running: Running, act: Callable[[], Any]) -> tuple[int, Any]:
 
 
 def _check_answers(measure: Measure, answers: dict[str, Any]) -> None:
-    """Content is checked byte by byte before anything is timed; here only that each answer is of that kind."""
+    """Check status and length of the responses. Their bytes have been checked before the measurements."""
     if answers["errors"]:
         raise CellFailed(f"{answers['errors']} of {answers['requests'] + answers['errors']}: {answers['reason']}")
     if set(answers["statuses"]) != {measure.status}:
@@ -196,9 +196,9 @@ def _check_answers(measure: Measure, answers: dict[str, Any]) -> None:
 
 
 def _ask(running: Running, measure: Measure, **arguments: float | str) -> dict[str, Any]:
-    """What the client says of its run.
+    """Run the client and return its report.
 
-    :raises CellFailed: if it cannot say anything.
+    :raises CellFailed: if there is no report.
     """
     host, port = running.address
     given = {"address": f"{host}:{port}", "path": measure.path, "connections": measure.connections,
@@ -219,7 +219,7 @@ def _ask(running: Running, measure: Measure, **arguments: float | str) -> dict[s
 
 @functools.cache
 def build_client() -> Path:
-    """The client's program, built once in a run, and only if its sources have changed."""
+    """Build the client once per run, if its sources have changed. Return its path."""
     program = data.ROOT / ".bench" / "client"
     program.parent.mkdir(exist_ok=True)
     subprocess.run(["go", "build", "-o", str(program), "."], cwd=_SOURCES, check=True)

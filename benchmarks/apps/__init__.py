@@ -1,1 +1,1 @@
-"""The apps that the benchmark serves: all answer ``/1m``, ``/1g`` and ``/8g`` (files), some ``/gen`` and ``/json``."""
+"""The apps of the benchmark: all serve ``/1m``, ``/1g`` and ``/8g`` (files), some ``/gen`` and ``/json``."""

@@ -1,4 +1,4 @@
-"""aiohttp with its own server: ``FileResponse``, which sends with ``sendfile``. What is generated goes out whole.
+"""aiohttp with its own server: ``FileResponse``, which sends with ``sendfile``. The generator is sent whole.
 
 ``python -m benchmarks.apps.aiohttp PORT``
 """
@@ -13,12 +13,12 @@ from benchmarks.data import FILES, GENERATOR_ETAG, GIB, JSON, generated
 
 
 async def file(request: web.Request) -> web.FileResponse:
-    """A file."""
+    """Respond with a file."""
     return web.FileResponse(FILES[request.path])
 
 
 async def generator(request: web.Request) -> web.StreamResponse:
-    """What is generated."""
+    """Respond with the generator."""
     response = web.StreamResponse(headers={"ETag": GENERATOR_ETAG})
     response.content_length = GIB
     await response.prepare(request)
@@ -28,12 +28,12 @@ async def generator(request: web.Request) -> web.StreamResponse:
 
 
 async def items(request: web.Request) -> web.Response:
-    """JSON."""
+    """Respond with JSON."""
     return web.Response(body=JSON, content_type="application/json")
 
 
 def main(port: int) -> None:
-    """Serves until it is ended."""
+    """Serve until stopped."""
     app = web.Application()
     app.add_routes([*(web.get(path, file) for path in FILES), web.get("/gen", generator), web.get("/json", items)])
     web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None)

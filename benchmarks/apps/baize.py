@@ -1,4 +1,4 @@
-"""baize: ``FileResponse``. What is generated goes out whole."""
+"""baize: ``FileResponse``. The generator is sent whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.data import FILES, GENERATOR_ETAG, GIB, generated
 
 @request_response
 def app(request: Request) -> Response:
-    """The app."""
+    """Respond to one request."""
     path = request["PATH_INFO"]
     if path in FILES:
         return FileResponse(str(FILES[path]), content_type="application/octet-stream")

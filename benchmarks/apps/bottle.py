@@ -1,4 +1,4 @@
-"""Bottle: ``static_file``. What is generated goes out whole."""
+"""Bottle: ``static_file``. The generator is sent whole."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ app = bottle.Bottle()
 
 @app.get("/<name:re:1m|1g|8g>")  # type: ignore[untyped-decorator]
 def file(name: str) -> Any:
-    """A file."""
+    """Respond with a file."""
     return bottle.static_file(name, root=SERVED, mimetype="application/octet-stream", etag=None)
 
 
 @app.get("/gen")  # type: ignore[untyped-decorator]
 def generator() -> Iterator[bytes]:
-    """What is generated."""
+    """Respond with the generator."""
     bottle.response.content_type = "application/octet-stream"
     bottle.response.content_length = GIB
     bottle.response.set_header("ETag", GENERATOR_ETAG)

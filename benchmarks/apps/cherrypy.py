@@ -1,4 +1,4 @@
-"""CherryPy with its own server: ``serve_file``. What is generated goes out whole.
+"""CherryPy with its own server: ``serve_file``. The generator is sent whole.
 
 ``python -m benchmarks.apps.cherrypy PORT THREADS``
 """
@@ -16,11 +16,11 @@ from benchmarks.data import FILES, GENERATOR_ETAG, GIB, generated
 
 
 class Root:
-    """The pages."""
+    """The URLs of the app."""
 
     @cherrypy.expose
     def default(self, *segments: str) -> Any:
-        """A file."""
+        """Respond with a file."""
         file = FILES.get(f"/{'/'.join(segments)}")
         if file is None:
             raise cherrypy.NotFound
@@ -29,14 +29,14 @@ class Root:
     @cherrypy.expose
     @cherrypy.config(**{"response.stream": True})
     def gen(self) -> Iterator[bytes]:
-        """What is generated."""
+        """Respond with the generator."""
         cherrypy.response.headers.update({
             "Content-Type": "application/octet-stream", "ETag": GENERATOR_ETAG, "Content-Length": str(GIB)})
         return generated()
 
 
 def main(port: int, threads: int) -> None:
-    """Serves until it is ended."""
+    """Serve until stopped."""
     cherrypy.config.update({
         "environment": "production", "log.screen": False, "server.socket_host": "127.0.0.1",
         "server.socket_port": port, "server.thread_pool": threads, "tools.etags.on": True,

@@ -1,4 +1,4 @@
-"""Django with django-ranged-response's ``RangedFileResponse``. What is generated goes out whole."""
+"""Django with django-ranged-response's ``RangedFileResponse``. The generator is sent whole."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from benchmarks.data import FILES, GENERATOR_ETAG, GIB, generated
 
 
 def file(request: HttpRequest) -> RangedFileResponse:
-    """A file."""
+    """Respond with a file."""
     return RangedFileResponse(request, open(FILES[request.path], "rb"), content_type="application/octet-stream")
 
 
 def generator(request: HttpRequest) -> StreamingHttpResponse:
-    """What is generated."""
+    """Respond with the generator."""
     return StreamingHttpResponse(generated(), content_type="application/octet-stream",
                                  headers={"ETag": GENERATOR_ETAG, "Content-Length": str(GIB)})
 

@@ -1,6 +1,6 @@
-"""Flask with its own ways: ``send_file``, and ``make_conditional`` for what is generated.
+"""Flask with its own range support: ``send_file`` for the files, ``make_conditional`` for the generator.
 
-Serve ``alone`` or ``with_rangeware``: the same app twice, the second one in the middleware.
+Serve ``alone``, or ``with_rangeware``, which is the same app inside the middleware.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rangeware import RangeMiddleware
 
 
 def make() -> flask.Flask:
-    """The app."""
+    """Create the app."""
     app = flask.Flask(__name__)
 
     @app.get("/1m")

@@ -1,7 +1,8 @@
-"""Apps written by hand that answer one range themselves: the least that each server allows, without a middleware.
+"""Hand-written apps that serve a single range themselves: the lowest cost that each server allows, without middleware.
 
-Serve the one of the server's name. Each opens the file for every request, as a file may be replaced. How it sends, and
-in which blocks, was found by trying what the server can. Several ranges get the whole file, If-Range is not read.
+Serve the app named after the server. Each app opens the file for every request, because a file may be replaced. The
+sending method and block size are the fastest found for that server. Several ranges get the whole file, and If-Range is
+not evaluated.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from benchmarks.apps.plain import App, validators, whatever_else
 from benchmarks.data import FILES
 
 Send = Callable[[dict[str, Any], int, int, int], Iterable[bytes]]
-"""Gives content: environ, a descriptor that it closes, the first position, the number of bytes."""
+"""Send content. Arguments: environ, a file descriptor (closed afterwards), first position, number of bytes."""
 
 _RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})", re.ASCII)
 _KIB = 1 << 10
@@ -24,9 +25,9 @@ _MIB = 1 << 20
 
 
 def _app(largest_bytes: int, send: Send) -> App:
-    """An app for one server.
+    """Create the app for one server.
 
-    :param largest_bytes: a range up to here is read at once and handed over as bytes; a larger one is for ``send``.
+    :param largest_bytes: up to this length, a range is read at once and returned as bytes; longer ones use ``send``.
     """
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -51,7 +52,7 @@ def _app(largest_bytes: int, send: Send) -> App:
 
 
 def _selected(value: str, complete_length: int) -> tuple[int, int]:
-    """First position and number of bytes; those of the whole where the field is not one range."""
+    """Return first position and number of bytes of the range; of the whole file if the header is not one range."""
     match = _RANGE.fullmatch(value)
     if match is None or int(match[1]) >= complete_length:
         return 0, complete_length
@@ -61,14 +62,14 @@ def _selected(value: str, complete_length: int) -> tuple[int, int]:
 
 
 def _send_by_descriptor(environ: dict[str, Any], descriptor: int, first_pos: int, length: int) -> Iterable[bytes]:
-    """gunicorn sends from where the descriptor stands, Content-Length bytes, with ``sendfile``."""
+    """Let gunicorn send Content-Length bytes from the position of the descriptor, with ``sendfile``."""
     os.lseek(descriptor, first_pos, os.SEEK_SET)
     wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](io.FileIO(descriptor))
     return wrapped
 
 
 class _Part:
-    """A part of a file that reads at most ``block_size`` bytes at once.
+    """A part of a file whose reads are limited to ``block_size`` bytes.
 
     waitress asks for as much as its socket could ever take, and reads again what the socket did not take.
     """
@@ -101,21 +102,23 @@ class _SeekablePart(_Part):
 
 
 def _send_by_event_loop(environ: dict[str, Any], descriptor: int, first_pos: int, length: int) -> Iterable[bytes]:
-    """waitress sends from ``tell()``, Content-Length bytes."""
+    """Let waitress send Content-Length bytes from ``tell()``."""
     wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](_SeekablePart(descriptor, first_pos, length, 128 * _KIB))
     return wrapped
 
 
 def _send_in_c(environ: dict[str, Any], descriptor: int, first_pos: int, length: int) -> Iterable[bytes]:
-    """uWSGI calls ``read`` in a loop of its own. Of a file with a descriptor it would send all, whatever was asked for;
-    its ``uwsgi.sendfile``, which can send a part, is no part of WSGI, and takes positions up to 2 GiB only."""
+    """Let uWSGI call ``read`` in its own loop. It would send all of a file that has a descriptor, whatever the range.
+
+    ``uwsgi.sendfile`` can send a part, but is not part of WSGI, and takes positions up to 2 GiB only.
+"""
     part = _Part(descriptor, first_pos, length, 256 * _KIB)
     wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](part, 256 * _KIB)
     return wrapped
 
 
 def _send_in_blocks(environ: dict[str, Any], descriptor: int, first_pos: int, length: int) -> Iterator[bytes]:
-    """cheroot copies what the socket did not take: small blocks until the socket's buffers have grown."""
+    """Send blocks. cheroot copies what the socket did not take, so blocks are small until the buffers have grown."""
     block_size = 128 * _KIB if length <= 4 * _MIB else 192 * _KIB
     part = _Part(descriptor, first_pos, length, block_size)
     try:

@@ -1,4 +1,4 @@
-"""An app written by hand, without a framework, that knows nothing of ranges; and the same with the middleware.
+"""A small WSGI app without a framework and without range support; and the same app inside the middleware.
 
 Serve ``plain`` or ``with_rangeware``.
 """
@@ -19,10 +19,10 @@ Fields = list[tuple[str, str]]
 
 
 def plain(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The app."""
+    """Respond to one request."""
     path = environ["PATH_INFO"]
     if path in FILES:
-        file = open(FILES[path], "rb")  # noqa: SIM115 - what is returned closes it
+        file = open(FILES[path], "rb")  # noqa: SIM115 - closed by the body that is returned
         status = os.fstat(file.fileno())
         start_response("200 OK", [*validators(status), ("Content-Length", str(status.st_size))])
         return environ.get("wsgi.file_wrapper", Blocks)(file, BLOCK)  # type: ignore[no-any-return]
@@ -30,7 +30,7 @@ def plain(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
 
 
 def whatever_else(path: str, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The answer to a path that is no file."""
+    """Respond to a path that is not a file."""
     if path == "/gen":
         start_response("200 OK", [("Content-Type", "application/octet-stream"), ("ETag", GENERATOR_ETAG),
                                   ("Content-Length", str(GIB))])
@@ -43,7 +43,7 @@ def whatever_else(path: str, start_response: Callable[..., Any]) -> Iterable[byt
 
 
 def validators(status: os.stat_result) -> Fields:
-    """Content-Type, ETag and Last-Modified of a file."""
+    """Return Content-Type, ETag and Last-Modified of a file."""
     return [
         ("Content-Type", "application/octet-stream"),
         ("ETag", f'"{status.st_mtime_ns:x}-{status.st_size:x}"'),
@@ -55,7 +55,7 @@ _date = lru_cache(lambda seconds: formatdate(seconds, usegmt=True))
 
 
 class Blocks:
-    """A file in blocks, for servers that have no wrapper of their own."""
+    """Yield a file in blocks, for servers without ``wsgi.file_wrapper``."""
 
     def __init__(self, file: Any, size: int) -> None:
         self._file = file
@@ -65,7 +65,7 @@ class Blocks:
         return iter(lambda: self._file.read(self._size), b"")
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()
 
 

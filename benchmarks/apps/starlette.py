@@ -1,6 +1,6 @@
-"""Starlette (ASGI): ``FileResponse``. What is generated goes out whole.
+"""Starlette (ASGI): ``FileResponse``. The generator is sent whole.
 
-Serve ``alone`` or ``with_rangeware``: the same app twice, the second one in the middleware.
+Serve ``alone``, or ``with_rangeware``, which is the same app inside the middleware.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from rangeware import AsgiRangeMiddleware
 
 
 async def file(request: Request) -> FileResponse:
-    """A file."""
+    """Respond with a file."""
     return FileResponse(FILES[request.url.path], media_type="application/octet-stream")
 
 
 async def generator(request: Request) -> StreamingResponse:
-    """What is generated."""
+    """Respond with the generator."""
     return StreamingResponse(_generated(), media_type="application/octet-stream",
                              headers={"ETag": GENERATOR_ETAG, "Content-Length": str(GIB)})
 
 
 async def _generated() -> AsyncIterator[bytes]:
-    """Asynchronous: Starlette runs any other in a thread, a block at a time."""
+    """Generate the blocks asynchronously. Starlette would run a plain generator in a thread, block by block."""
     for block in generated():
         yield block
 
 
 async def items(request: Request) -> JSONResponse:
-    """JSON."""
+    """Respond with JSON."""
     return JSONResponse(ITEMS)
 
 

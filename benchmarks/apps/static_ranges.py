@@ -1,6 +1,6 @@
-"""static-ranges: a middleware around an app that hands its files to the server.
+"""static-ranges: a middleware, here around an app that uses ``wsgi.file_wrapper``.
 
-That app sets no Content-Length: static-ranges adds one, and there would be two.
+The app sets no Content-Length, because static-ranges adds one; otherwise there would be two.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from benchmarks.data import BLOCK, FILES
 
 
 def inner(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The app inside."""
+    """Respond with a file, without Content-Length."""
     path = environ["PATH_INFO"]
     if path not in FILES:
         return whatever_else(path, start_response)
-    file = open(FILES[path], "rb")  # noqa: SIM115 - what is returned closes it
+    file = open(FILES[path], "rb")  # noqa: SIM115 - closed by the body that is returned
     start_response("200 OK", validators(os.fstat(file.fileno())))
     return environ["wsgi.file_wrapper"](file, BLOCK)  # type: ignore[no-any-return]
 

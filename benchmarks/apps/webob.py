@@ -1,4 +1,4 @@
-"""WebOb: ``FileApp`` for the files, ``conditional_response`` for what is generated."""
+"""WebOb: ``FileApp`` for the files, ``conditional_response`` for the generator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILES = {path: FileApp(str(file), content_type="application/octet-stream") for 
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The app."""
+    """Respond to one request."""
     path = environ["PATH_INFO"]
     answer = _FILES.get(path) or (_generator() if path == "/gen" else Response(status=404))
     return answer(environ, start_response)  # type: ignore[no-any-return]

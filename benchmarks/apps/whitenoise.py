@@ -1,4 +1,4 @@
-"""WhiteNoise, which serves the files of a directory; it has no way to give what is generated."""
+"""WhiteNoise, which serves the files of a directory. It cannot serve a generator."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a download costs: against curl and a plain loop, in one stream and in segments."""
+"""Benchmark of downloads against curl and a plain loop, with one and with several connections."""

@@ -1,4 +1,4 @@
-"""Runs the benchmark of downloads: ``python -m benchmarks.download --help``."""
+"""Run the benchmark of downloads: ``python -m benchmarks.download --help``."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ RESULTS = Path(__file__).parents[1] / "results" / "download"
 
 
 def main() -> int:
-    """Measures, unless only a report is wanted; writes results and tables, and prints these."""
+    """Measure (except with ``--report-only``), write results and tables, and print the tables."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all servers are ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all servers are stopped
     file = arguments.out / "results.json"
     if not arguments.report_only:
         try:
@@ -42,12 +42,12 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.download", description="rangeware get against curl.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.download", description="Compare rangeware with curl.")
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="rounds at full speed (%(default)s)")
     parser.add_argument("--far-rounds", type=int, default=3, metavar="N", help="rounds behind the relay (%(default)s)")
-    parser.add_argument("--disk", type=Path, metavar="DIR", help="a directory on the disk (that of the checkout)")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where results go (%(default)s)")
-    parser.add_argument("--report-only", action="store_true", help="tables again, from the results there")
+    parser.add_argument("--disk", type=Path, metavar="DIR", help="directory on a disk (default: the checkout)")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="results directory (%(default)s)")
+    parser.add_argument("--report-only", action="store_true", help="make tables of existing results")
     return parser.parse_args()
 
 
@@ -67,7 +67,7 @@ def _said_by(*command: str) -> str:
 
 
 def _commit() -> str:
-    """With a plus if the package has changed since; "unknown" outside of a clone."""
+    """Return the commit, with a plus if the package has uncommitted changes; "unknown" outside of a clone."""
     try:
         head = _git("rev-parse", "--short", "HEAD")
         return head + "+" if _git("status", "--porcelain", "--", "rangeware") else head

@@ -1,4 +1,4 @@
-"""The command lines that are timed, and what each run of one costs."""
+"""The commands to time, and the cost of one run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from typing import NamedTuple
 from benchmarks.data import ROOT
 
 WATCH = 0.02
-"""Seconds between two looks at the memory of a client."""
+"""Seconds between two samples of a client's memory."""
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 _LIBRARY = "benchmarks.download.library"
 
 Command = Callable[[str, Path], list[str]]
-"""Of an address and a file."""
+"""Return the command line. Arguments: URL and file."""
 
 
 def _curl(url: str, file: Path) -> list[str]:
@@ -47,7 +47,7 @@ def _aria2(number: int) -> Command:
 
 
 SYNCED = "curl, then sync"
-"""curl does not wait for the disk, as rangeware does: here its file is synced after it, and that is timed too."""
+"""curl with a sync of its file afterwards, which is timed too: rangeware waits for the disk, curl does not."""
 
 LOCAL: dict[str, Command] = {
     "curl": _curl,
@@ -56,7 +56,7 @@ LOCAL: dict[str, Command] = {
     "download(segments=1)": _library,
     "urllib loop, then fsync": _loop,
 }
-"""Against each other at full speed. ``download`` tells its own time; that of Python's start is not in it."""
+"""Clients compared at full speed. ``download`` reports its own time, without the start of Python."""
 
 FAR: dict[str, Command] = {
     "curl": _curl,
@@ -64,15 +64,15 @@ FAR: dict[str, Command] = {
     "rangeware get -n 4": _rangeware("-n", "4"),
     **({"aria2c -x1": _aria2(1), "aria2c -x4": _aria2(4)} if shutil.which("aria2c") else {}),
 }
-"""Behind the relay."""
+"""Clients compared behind the relay."""
 
 
 class Cost(NamedTuple):
-    """What one run took.
+    """The cost of one run.
 
     :param seconds: wall time.
-    :param cpu_seconds: in user and kernel mode, children included.
-    :param peak_bytes: of resident memory.
+    :param cpu_seconds: CPU time in user and kernel mode, including child processes.
+    :param peak_bytes: peak resident memory.
     """
 
     seconds: float
@@ -81,14 +81,14 @@ class Cost(NamedTuple):
 
 
 class Failed(Exception):
-    """A client ended with an error, or with another file."""
+    """A client failed, or wrote a wrong file."""
 
 
 def run(command: list[str], file: Path | None = None) -> Cost:
-    """Runs it to its end.
+    """Run a command to its end.
 
-    :param file: is synced after that.
-    :raises Failed: if it does not end well.
+    :param file: sync this file afterwards.
+    :raises Failed: if the command fails.
     """
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "no_proxy": "127.0.0.1"}
     begun = time.perf_counter()
@@ -108,7 +108,7 @@ def run(command: list[str], file: Path | None = None) -> Cost:
 
 
 def _sync(file: Path) -> float:
-    """Waits until it is on the disk: CPU seconds."""
+    """Sync the file to disk. Return the CPU seconds used."""
     busy = time.process_time()
     with open(file, "rb") as written:
         os.fsync(written.fileno())
@@ -117,7 +117,7 @@ def _sync(file: Path) -> float:
 
 @contextlib.contextmanager
 def _watched(pid: int) -> Iterator[list[int]]:
-    """The most memory that it had, looked at now and then: what ``wait4`` tells is never less than our own."""
+    """Sample the peak memory of a process. ``wait4`` does not help: its figure is never below our own memory."""
     peak, ended = [0], threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""``rangeware.client.download`` in one stream, without the start of Python: prints the seconds it took.
+"""Run ``rangeware.client.download`` with one connection, and print its seconds, without the start of Python.
 
 ``python -m benchmarks.download.library URL FILE``
 """

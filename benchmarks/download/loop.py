@@ -1,4 +1,4 @@
-"""The loop that everybody writes, with nothing of what makes a download safe: ``python loop.py URL FILE``."""
+"""A plain download loop without any safety: ``python loop.py URL FILE``."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The measures: at full speed into files on disk and in memory, the memory of small and large files, and far away."""
+"""The measures: full speed to disk and to memory, memory use for small and large files, and a slow network."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from benchmarks.targets import Target
 MIB = 1 << 20
 LARGE, SMALL = 1 << 30, 64 * MIB
 DELAY = 0.05
-"""Seconds, either way."""
+"""Delay of the slow network in seconds, in each direction."""
 RATE = 20e6 / 8
-"""Bytes a second on each connection."""
+"""Bytes per second of each connection of the slow network."""
 SHARED_MEMORY = Path("/dev/shm")
 
 _NGINX = """\
@@ -52,7 +52,7 @@ http {{
 
 
 class Bench:
-    """Files that are served, and places to put them.
+    """The served files, and the directories to download to.
 
     :param served: a directory with ``1g`` and ``64m``.
     :param disk: a directory on a disk.
@@ -65,7 +65,7 @@ class Bench:
         self._rounds = rounds
 
     def run(self, far_rounds: int) -> dict[str, Any]:
-        """All results, by measure and client, a list of rounds each."""
+        """Run all measures. Return the results by measure and client, as lists of rounds."""
         with serving(Target("nginx", "nginx", "peer", self._nginx)) as server:
             origin = "http://{}:{}".format(*server.address)
             results: dict[str, Any] = {
@@ -84,10 +84,10 @@ class Bench:
         return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", str(directory), "-c", str(site)]
 
     def _interleaved(self, clients: dict[str, Command], url: str, directory: Path, rounds: int) -> dict[str, Any]:
-        """Each client in turn, in an order shuffled anew for each round."""
+        """Run all clients in turn, in a new random order for each round."""
         found: dict[str, list[Any]] = {name: [] for name in clients}
         file = directory / "file.bin"
-        self._once("curl", clients["curl"](url, file), url, file)  # not counted: the first to write there pays more
+        self._once("curl", clients["curl"](url, file), url, file)  # not counted: the first write there is slower
         for number in range(1, rounds + 1):
             for name in random.sample(list(clients), len(clients)):
                 cost = self._once(name, clients[name](url, file), url, file)
@@ -97,7 +97,7 @@ class Bench:
         return found
 
     def _once(self, name: str, command: list[str], url: str, file: Path) -> Cost:
-        os.sync()  # so that nobody pays for what the one before left to write
+        os.sync()  # so that no client waits for the writes of the one before
         try:
             cost = run(command, file if name == SYNCED else None)
             if not filecmp.cmp(file, self._served / url.rpartition("/")[2], shallow=False):
@@ -109,7 +109,7 @@ class Bench:
 
 @contextlib.contextmanager
 def bench(rounds: int, disk: Path | None) -> Iterator[Bench]:
-    """The files made, in memory, and taken away at the end."""
+    """Make the files in memory, and delete them at the end."""
     with tempfile.TemporaryDirectory(dir=SHARED_MEMORY, prefix="rangeware-") as memory, \
             tempfile.TemporaryDirectory(dir=disk or ROOT, prefix=".bench-") as on_disk:
         served = Path(memory, "served")
@@ -123,7 +123,7 @@ def bench(rounds: int, disk: Path | None) -> Iterator[Bench]:
 
 @contextlib.contextmanager
 def far(address: tuple[str, int]) -> Iterator[str]:
-    """The relay in front of a server: its origin."""
+    """Run the relay in front of a server. Yields the origin of the relay."""
     command = [sys.executable, "-m", "benchmarks.download.relay", address[0], str(address[1]), str(DELAY), str(RATE)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -1,8 +1,8 @@
-"""A relay that makes loopback slow and far: ``python -m benchmarks.download.relay HOST PORT DELAY RATE``.
+"""A relay that simulates a slow network: ``python -m benchmarks.download.relay HOST PORT DELAY RATE``.
 
-Each connection has its own rate downwards, as behind a server that gives each so much; what goes either way comes
-``DELAY`` seconds later, and a new connection costs a round trip. Buffers are small, so that no side runs ahead. There
-is no loss, no slow start and no queue that connections share. It prints the port it listens on.
+Each connection has its own download rate, like a server with a limit per connection. Data arrives ``DELAY`` seconds
+later in both directions, and a new connection costs a round trip. Buffers are small, so that neither side runs ahead.
+There is no loss, no slow start and no shared queue. The relay prints the port that it listens on.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import sys
 
 BLOCK = 16 << 10
 BUFFER = 64 << 10
-"""Bytes that each socket may hold."""
+"""Buffer size of each socket in bytes."""
 UNLIMITED = 1e12
 
 
 class Direction:
-    """One way of a connection.
+    """One direction of a connection.
 
     :param delay: seconds from one end to the other.
-    :param rate: bytes a second.
+    :param rate: bytes per second.
     """
 
     def __init__(self, delay: float, rate: float) -> None:
@@ -31,7 +31,7 @@ class Direction:
         self._under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(int(2 * delay * min(rate, 1e8) / BLOCK) + 4)
 
     async def carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        """Hands on all that comes, and then its end."""
+        """Forward all data, then the end of the stream."""
         await asyncio.gather(self._take(source), self._give(sink))
 
     async def _take(self, source: asyncio.StreamReader) -> None:
@@ -52,7 +52,7 @@ class Direction:
                 sink.write(block)
                 await sink.drain()
                 due, block = await self._under_way.get()
-        while block:  # nobody takes it any more
+        while block:  # the receiver has closed
             due, block = await self._under_way.get()
         with contextlib.suppress(OSError):
             sink.write_eof()
@@ -80,7 +80,7 @@ def _shrink(connection: socket.socket) -> None:
 
 
 async def relay(address: tuple[str, int], delay: float, rate: float) -> None:
-    """Serves until it is ended."""
+    """Serve until stopped."""
     async def join(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         to_client.transport.set_write_buffer_limits(0)
         await asyncio.sleep(2 * delay)
@@ -93,7 +93,7 @@ async def relay(address: tuple[str, int], delay: float, rate: float) -> None:
             to_client.close()
 
     listening = socket.create_server(("127.0.0.1", 0))
-    _shrink(listening)  # what it accepts has the same
+    _shrink(listening)  # accepted sockets inherit the sizes
     server = await asyncio.start_server(join, sock=listening, limit=BLOCK)
     print(listening.getsockname()[1], flush=True)
     async with server:

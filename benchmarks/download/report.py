@@ -1,4 +1,4 @@
-"""The results as tables: medians of the rounds, and the goals."""
+"""Format the results as tables: medians of the rounds, and the goals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.download.measure import LARGE, SMALL
 Results = dict[str, Any]
 OURS, LIBRARY = "rangeware get -n 1", "download(segments=1)"
 AT_LEAST_OF_CURL, AT_LEAST_OF_ONE, MOST_GROWTH = 0.9, 3.5, 8.0
-"""The goals: speed over curl's, speed of four segments over one, MiB more memory for the larger file."""
+"""The goals: speed relative to curl, speed of four connections relative to one, extra MiB for the larger file."""
 
 _PLACES = {
     "disk": ("1 GiB to a file on the disk", LARGE), "tmpfs": ("1 GiB to a file in memory (tmpfs)", LARGE),
@@ -22,7 +22,7 @@ _PLACES = {
 
 
 class Goal(NamedTuple):
-    """What was to be reached, what was, and whether that is enough."""
+    """A goal, the result that was reached, and if the goal is met."""
 
     what: str
     goal: str
@@ -31,18 +31,18 @@ class Goal(NamedTuple):
 
 
 def median(results: Results, place: str, client: str, what: str) -> float:
-    """Of all rounds; seconds or bytes."""
+    """Return the median of all rounds, in seconds or bytes."""
     return float(statistics.median(cell[what] for cell in results[place][client]))
 
 
 def speed_ratio(results: Results, place: str, client: str, other: str) -> float:
-    """How many times as fast as the other this one is: the median of the ratios within each round."""
+    """Return the speed of a client relative to another: the median of the ratios within each round."""
     pairs = zip(results[place][client], results[place][other], strict=True)
     return float(statistics.median(theirs["seconds"] / ours["seconds"] for ours, theirs in pairs))
 
 
 def goals(results: Results) -> Iterator[Goal]:
-    """Each with what was reached."""
+    """Yield each goal with its result."""
     for place in ("disk", "tmpfs"):
         for client in (OURS, LIBRARY):
             for other in ("curl", SYNCED):
@@ -57,7 +57,7 @@ def goals(results: Results) -> Iterator[Goal]:
 
 
 def text(results: Results) -> str:
-    """All of it, in Markdown."""
+    """Format the whole report in Markdown."""
     lines = ["# Downloads", "", results["about"], "", _READING, "", "## Speed to reach", ""]
     lines += table(["what", "goal", "reached", "met"],
                    [[goal.what, goal.goal, goal.reached, "yes" if goal.met else "**no**"] for goal in goals(results)])
@@ -93,7 +93,7 @@ def _of(results: Results, place: str, length: int) -> list[str]:
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """In Markdown, with columns as wide as their widest cells: it reads as text too."""
+    """Format a Markdown table with aligned columns, readable as plain text."""
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in [head, *rows]]
     return [f"| {' | '.join(line)} |" for line in (lines[0], ["-" * width for width in widths], *lines[1:])]
