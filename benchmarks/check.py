@@ -28,20 +28,20 @@ _MIB = 1 << 20
 
 
 class Question(NamedTuple):
-    """The request of a measure: ``count`` ranges of ``size`` bytes, at ``first_pos`` or at random positions."""
+    """The request of a measure: ``ranges`` ranges of ``size`` bytes, at ``first_pos`` or at random positions."""
 
     path: str
     size: int
-    count: int = 1
+    ranges: int = 1
     first_pos: int | None = None
 
     def windows(self) -> list[Window]:
         """Return the ranges in ascending order, with a gap of at least one byte between them."""
         if self.first_pos is not None:
             return [(self.first_pos, self.first_pos + self.size - 1)]
-        chances = random.Random(f"{self.path} {self.size} {self.count}")
-        room = data.LENGTHS[self.path] - self.count * (self.size + 1)
-        starts = sorted(chances.randrange(room) for _ in range(self.count))
+        chances = random.Random(f"{self.path} {self.size} {self.ranges}")
+        room = data.LENGTHS[self.path] - self.ranges * (self.size + 1)
+        starts = sorted(chances.randrange(room) for _ in range(self.ranges))
         firsts = [start + number * (self.size + 1) for number, start in enumerate(starts)]
         return [(first_pos, first_pos + self.size - 1) for first_pos in firsts]
 

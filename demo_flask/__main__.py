@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import Any
 
-from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.app.base import BaseApplication
 
 from . import create_site
 from .inspector import Address, host_and_port

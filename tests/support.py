@@ -15,6 +15,10 @@ CONTENT = bytes((7 * i + i // 256) % 256 for i in range(1000))
 """A representation of 1,000 bytes in which no two neighbouring windows look alike."""
 
 
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+"""What ``sys.exc_info()`` returns."""
+
+
 class Answer(NamedTuple):
     """One answer as a server would have put it on the wire."""
 
@@ -59,9 +63,10 @@ class Wire:
         self,
         status: str,
         headers: list[tuple[str, str]],
-        exc_info: tuple[type[BaseException], BaseException, TracebackType] | None = None,
+        exc_info: ExcInfo | None = None,
     ) -> Callable[[bytes], object]:
         if exc_info is not None and self.sent:
+            assert exc_info[1] is not None, "exc_info without an exception"
             raise exc_info[1].with_traceback(exc_info[2])
         assert self.head is None or exc_info is not None, "headers already set"
         self.head = (status, headers)

@@ -1,11 +1,20 @@
 """A real browser at two widths, and the demo it looks at."""
 
+from __future__ import annotations
+
 import json
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .demo import running_demo
+from .demo import Demo, running_demo
+
+if TYPE_CHECKING:
+    from selenium.webdriver.chrome.webdriver import WebDriver
+    from selenium.webdriver.remote.webelement import WebElement
 
 WIDTHS = {"desk": (1280, 900), "phone": (390, 844)}
 CHROMIUM = "/usr/bin/chromium"
@@ -27,14 +36,14 @@ ARGUMENTS = (
 class Browser:
     """Chromium with the page open: scripts, clicks, and waits that end."""
 
-    def __init__(self, driver, url):
+    def __init__(self, driver: WebDriver, url: str) -> None:
         self.driver = driver
         self.url = url
 
-    def script(self, text, *arguments):
+    def script(self, text: str, *arguments: Any) -> Any:
         return self.driver.execute_script(text, *arguments)
 
-    def wait_for(self, expression, seconds=15):
+    def wait_for(self, expression: str, seconds: float = 15) -> Any:
         """The first truthy value of a JavaScript expression."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -43,41 +52,42 @@ class Browser:
             time.sleep(0.05)
         raise AssertionError(f"after {seconds} s still false: {expression}")
 
-    def find(self, selector):
+    def find(self, selector: str) -> WebElement:
         return self.driver.find_element("css selector", selector)
 
-    def click(self, selector):
+    def click(self, selector: str) -> None:
         element = self.find(selector)
         self.script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
 
-    def type(self, selector, text):
+    def type(self, selector: str, text: str) -> None:
         element = self.find(selector)
         element.clear()
         element.send_keys(text)
 
-    def type_choice(self, selector, text):
+    def type_choice(self, selector: str, text: str) -> None:
         self.find(selector).send_keys(text)
         assert self.find(selector).get_attribute("value") == text
 
-    def segments(self, name):
+    def segments(self, name: str) -> list[tuple[str, int, int]]:
         """What the strip of a file shows: (kind, first_pos, last_pos), oldest first."""
         return [tuple(segment) for segment in self.script(
             "return [...document.querySelectorAll(`[data-file='${arguments[0]}'] .strip i`)].map((i) =>"
             " [i.classList[0], Number(i.dataset.firstPos), Number(i.dataset.lastPos)])", name)]
 
-    def complaints(self):
+    def complaints(self) -> list[dict[str, Any]]:
         """What the browser's console holds since the last look."""
-        return self.driver.get_log("browser")
+        entries: list[dict[str, Any]] = self.driver.get_log("browser")
+        return entries
 
-    def requested(self):
+    def requested(self) -> list[str]:
         """The URLs of all requests of the page, as the network saw them; the browser's own pages do not count."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         requests = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
         return [request["request"]["url"] for request in requests if request["documentURL"].startswith(self.url)]
 
 
-def start_chromium(profile, width, height):
+def start_chromium(profile: Path, width: int, height: int) -> WebDriver:
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -94,13 +104,13 @@ def start_chromium(profile, width, height):
 
 
 @pytest.fixture(scope="session")
-def demo():
+def demo() -> Iterator[Demo]:
     with running_demo() as demo:
         yield demo
 
 
 @pytest.fixture(params=WIDTHS)
-def browser(request, demo, tmp_path):
+def browser(request: pytest.FixtureRequest, demo: Demo, tmp_path: Path) -> Iterator[Browser]:
     """A fresh browser with the page open and the film's length known."""
     driver = start_chromium(tmp_path / "profile", *WIDTHS[request.param])
     try:

@@ -50,7 +50,7 @@ def _directory() -> Path:
 def _dispatcher(apps: Callable[[], Mapping[str, Application]]) -> Application:
     """Calls the app that the first segment of the path names. It takes that off the path and does nothing else."""
     def dispatch(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        app = apps().get(shift_path_info(environ) or "", _not_found)
+        app: Application = apps().get(shift_path_info(environ) or "", _not_found)
         return app(environ, start_response)
     return dispatch
 

@@ -127,7 +127,7 @@ def _state() -> dict[str, int]:
     return {"descriptors": descriptors, "unclosed": unclosed, "threads": threading.active_count()}
 
 
-def _page(environ: Environ) -> tuple[int, Any]:
+def _page(environ: Environ) -> tuple[int, Iterable[bytes]]:
     """Length and body of what is asked for."""
     path = environ["PATH_INFO"]
     if path == "/file":
