@@ -1,9 +1,9 @@
-"""The command without its script: ``python -m rangeware get ...``."""
+"""Run the command without its script: ``python -m rangeware get ...``."""
 
 from __future__ import annotations
 
 import sys
 
-from .client.command import main
+from .client.cli.command import main
 
 sys.exit(main())

@@ -22,8 +22,8 @@ import pytest
 import rangeware
 import rangeware.client
 from rangeware import InvalidOption, RangeMiddleware, Reason
-from rangeware.client import command
-from rangeware.client.arguments import _parser
+from rangeware.client.cli import command
+from rangeware.client.cli.arguments import _parser
 from rangeware.core.options import Options
 from tests.browser.demo import ROOT, Demo, running_demo
 
@@ -72,7 +72,7 @@ def test_exit_codes_stand_there_with_their_errors():
     in_code = {error.exit_code: error.__name__ for error in errors if error.__module__ == "rangeware.client.errors"}
     assert len(in_code) == 4
     assert said == {
-        **in_code, 0: "a `Download", command.WRONG_USE: InvalidOption.__name__,
+        **in_code, 0: "a `Download", command.USAGE_ERROR: InvalidOption.__name__,
         command.INTERRUPTED: "KeyboardInterrupt", command.TERMINATED: "",
     }
 

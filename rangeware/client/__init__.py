@@ -1,4 +1,8 @@
-"""A download client that resumes, and never joins two versions of a file. Needs urllib3: ``rangeware[client]``."""
+"""A download client that resumes, and never joins two versions of a file. Needs urllib3: ``rangeware[client]``.
+
+``api`` has ``download`` and ``adownload``. Under it, ``planning`` decides which bytes to ask for and what to make of
+each response, without any I/O; ``io`` has the files, sockets and threads; ``cli`` is the command ``rangeware get``.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +10,7 @@ from .errors import ChangedError, DigestError, DiskError, DownloadError, Network
 from .progress import Download, Progress
 
 if TYPE_CHECKING:
-    from .fetch import adownload, download
+    from .api import adownload, download
 
 __all__ = [
     "ChangedError", "DigestError", "DiskError", "Download", "DownloadError", "NetworkError", "Progress", "adownload",
@@ -15,9 +19,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What needs urllib3: the command can tell that it is missing, and its help does not wait for it."""
+    """Load the functions that need urllib3 when they are first named: the command can then say that it is missing."""
     if name not in ("adownload", "download"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import fetch
+    from . import api
 
-    return getattr(fetch, name)
+    return getattr(api, name)

@@ -1,4 +1,7 @@
-"""The digest that the whole file must have: as the user, the address or the server tells it."""
+"""The expected digest of the complete file: given by the user, by the URL, or by the server.
+
+Pure. What cannot be relied on, such as a weak algorithm or a malformed field, counts as no digest.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,9 @@ class Digest(NamedTuple):
 
 
 def digest_of(algorithm: str, digits: str) -> Digest:
-    """A digest from its digits in hex.
+    """Make a digest of its digits in hex.
 
-    :raises ValueError: where it is none that could be relied on.
+    :raises ValueError: if the algorithm or the number of digits is not one to rely on.
     """
     value = bytes.fromhex(digits)
     if _LENGTHS.get(algorithm) != len(value):
@@ -48,7 +51,7 @@ def digest_of(algorithm: str, digits: str) -> Digest:
 
 
 def parse_sha256(text: str) -> str:
-    """A SHA-256 in hex as given by a person, in lower case.
+    """Check a SHA-256 in hex as a person gives it, and return it in lower case.
 
     :raises InvalidOption: unless it is 64 hex digits.
     """
@@ -58,10 +61,10 @@ def parse_sha256(text: str) -> str:
     return digits.lower()
 
 
-def of_fragment(url: str) -> str | None:
-    """The SHA-256 in hex that the address itself tells, as ``#sha256=...``; None where it tells none.
+def digest_of_fragment(url: str) -> str | None:
+    """The SHA-256 in hex from the fragment of a URL, ``#sha256=...``; None if it has none.
 
-    :raises InvalidOption: where it tells one that is not 64 hex digits: a check that was asked for is not left out.
+    :raises InvalidOption: if it is not 64 hex digits: a check that was asked for must not be left out.
     """
     for setting in url.partition("#")[2].split("&"):
         name, equals, value = setting.partition("=")
@@ -70,28 +73,28 @@ def of_fragment(url: str) -> str | None:
     return None
 
 
-def declared(fields: Mapping[str, str]) -> Digest | None:
-    """The strongest digest of the whole representation that a response declares; None where it declares none.
+def declared_digest(fields: Mapping[str, str]) -> Digest | None:
+    """The strongest digest of the whole representation that a response declares; None if it declares none.
 
     Repr-Digest (RFC 9530) before Digest (RFC 3230). Content-Digest is of the content sent, which may be a part, and
-    does not count; nor do broken members, nor algorithms that are weak.
+    does not count. Nor do malformed members and weak algorithms.
 
     :param fields: by name in lower case.
     """
-    told = (*_dictionary(fields.get("repr-digest", "")), *_instance_digests(fields.get("digest", "")))
-    digests = [digest for algorithm, text in told if (digest := _digest(algorithm, text))]
+    members = (*_dictionary(fields.get("repr-digest", "")), *_instance_digests(fields.get("digest", "")))
+    digests = [digest for algorithm, text in members if (digest := _digest(algorithm, text))]
     return max(digests, key=lambda digest: len(digest.value), default=None)
 
 
 def _digest(algorithm: str, text: str) -> Digest | None:
-    """None where the algorithm is not one to rely on, or the text not base64 of the right length."""
+    """Make a digest of base64; None if the algorithm is not one to rely on, or the text not of the right length."""
     name = _ALGORITHMS.get(algorithm.lower())
     value = _decoded(text)
     return Digest(name, value) if name and value is not None and len(value) == _LENGTHS[name] else None
 
 
 def _decoded(text: str) -> bytes | None:
-    """Base64, also without its padding (RFC 8941 4.2.7); None where it is none."""
+    """Decode base64, also without padding (RFC 8941 4.2.7); None if it is malformed."""
     match = _BASE64.fullmatch(text)
     if match is None:
         return None
@@ -102,7 +105,7 @@ def _decoded(text: str) -> bytes | None:
 
 
 def _dictionary(value: str) -> Iterator[tuple[str, str]]:
-    """The byte sequences in a dictionary (RFC 8941 3.2), without colons; nothing where it is broken anywhere."""
+    """Yield the byte sequences in a dictionary (RFC 8941 3.2), without colons; none if it is malformed anywhere."""
     members: dict[str, str] = {}
     text, pos = value.strip(" "), 0
     while match := _MEMBER.match(text, pos):
@@ -121,7 +124,7 @@ def _dictionary(value: str) -> Iterator[tuple[str, str]]:
 
 
 def _instance_digests(value: str) -> Iterator[tuple[str, str]]:
-    """The members of Digest (RFC 3230 4.3.2), each by itself."""
+    """Yield the members of a Digest field (RFC 3230 4.3.2), malformed or not."""
     for member in value.split(","):
         algorithm, _, text = member.strip(" \t").partition("=")
         yield algorithm, text

@@ -1,13 +1,13 @@
-"""How a download can end without the file. Each error has the exit code that the command gives."""
+"""The errors that end a download. Each has the exit code that the command gives."""
 
 from __future__ import annotations
 
 
 class DownloadError(Exception):
-    """A download ended without the whole, checked file. There is no file under its final name then.
+    """A download ended without a complete and checked file. No file has the final name then.
 
-    :param reason: what happened, for a person.
-    :param kept: how much is kept, and where; ``""`` if nothing is.
+    :param reason: the cause, for a person.
+    :param kept: how much is kept for a later run, and in which file; ``""`` if nothing is.
 
     >>> raise NetworkError("404 Not Found")
     Traceback (most recent call last):
@@ -22,22 +22,22 @@ class DownloadError(Exception):
 
 
 class NetworkError(DownloadError):
-    """The server cannot be reached, refuses, or goes on breaking off without any progress."""
+    """The server cannot be reached, refuses the request, or keeps breaking off without any progress."""
 
 
 class ChangedError(DownloadError):
-    """The file goes on changing, or what the server now sends under this address is something else."""
+    """The file keeps changing, or the server now sends something else under this URL."""
 
     exit_code = 3
 
 
 class DigestError(DownloadError):
-    """All bytes came, and they are not those that the digest was made of."""
+    """All bytes have come, and their digest is not the expected one."""
 
     exit_code = 4
 
 
 class DiskError(DownloadError):
-    """The file cannot be written: full disk, no permission, a file of that name, another run at the same file."""
+    """The file cannot be written: disk full, no permission, the file exists, or another run writes it."""
 
     exit_code = 5

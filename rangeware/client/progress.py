@@ -1,4 +1,4 @@
-"""What a download tells: how far it is, and what it has brought."""
+"""The reports of a download: ``Progress`` while it runs, ``Download`` when it is complete."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ..http.ranges import ByteRange
 
 
 class Progress(NamedTuple):
-    """How far a download is.
+    """A report on a running download.
 
-    :param event: "began", "progress", "retry", "changed" (the file has to be begun again), "fewer" (the server does
-        not want so many connections) or "finished".
-    :param path: the name that the file will have; "" as long as it is unknown.
+    :param event: "began", "progress", "retry", "changed" (the download has to start again), "fewer" (the server does
+        not accept so many connections) or "finished".
+    :param path: the final name of the file; "" as long as it is unknown.
     :param done: bytes of the file on disk.
     :param complete_length: in bytes; None while it is unknown.
-    :param received: bytes of content that came in this run.
-    :param rate: bytes per second, lately.
-    :param segments: what is being fetched, each with its own connection; both positions inclusive.
-    :param text: what a person may want to know; "" for "progress".
+    :param received: bytes of content received in this run.
+    :param rate: bytes per second over the last seconds.
+    :param segments: the bytes that are being fetched, a range for each connection; both positions inclusive.
+    :param text: details for a person; "" for "progress".
     """
 
     event: str
@@ -33,19 +33,19 @@ class Progress(NamedTuple):
 
 
 class Download(NamedTuple):
-    """A file that is whole and, where a digest was known, checked.
+    """A complete file; checked, if a digest was known.
 
-    :param path: where it is.
-    :param url: the address asked for, without user, password and fragment.
-    :param address: the one that answered, after redirects.
+    :param path: of the file.
+    :param url: the URL asked for, without user, password and fragment.
+    :param address: the URL that answered, after redirects.
     :param complete_length: in bytes.
-    :param etag: its entity tag, as the server writes it; None if it has none.
-    :param last_modified: the text of its Last-Modified; None if it has none.
-    :param sha256: its SHA-256 in hex, where one was asked for; else None.
-    :param received: bytes of content that came in this run.
+    :param etag: the entity tag as the server sent it; None if it sent none.
+    :param last_modified: the text of Last-Modified; None if the server sent none.
+    :param sha256: the SHA-256 in hex, if one was asked for; otherwise None.
+    :param received: bytes of content received in this run.
     :param kept: bytes that an earlier run had left.
-    :param restarts: how often it had to be begun again.
-    :param seconds: how long it took.
+    :param restarts: number of times that the download had to start again.
+    :param seconds: duration.
     """
 
     path: Path

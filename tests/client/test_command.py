@@ -26,7 +26,8 @@ import pytest
 
 import rangeware.client
 from rangeware import InvalidOption
-from rangeware.client import ChangedError, DigestError, DiskError, Download, NetworkError, Progress, command, display
+from rangeware.client import ChangedError, DigestError, DiskError, Download, NetworkError, Progress
+from rangeware.client.cli import command, display
 
 URL = "http://host.example/file"
 DEFAULTS = {
@@ -124,7 +125,7 @@ WRONG = [  # words                                            -> what the line s
     pytest.param(["fetch", URL], "unknown command 'fetch'", id="unknown command"),
     pytest.param([URL], f"unknown command '{URL}'", id="address without command"),
     pytest.param(["--json"], "unrecognized arguments: --json", id="option without command"),
-    pytest.param(["get"], "no URL", id="no address"),
+    pytest.param(["get"], "no URL", id="malformed URL"),
     pytest.param(["get", "-o", "x", URL, URL], "-o is for one URL, not for 2", id="one name for two"),
     pytest.param(["get", "--sha256", "a", URL, URL], "--sha256 is for one URL, not for 2", id="one digest for two"),
     pytest.param(["get", "-o", "-", URL], "-o must name a file", id="standard output"),
@@ -134,12 +135,13 @@ WRONG = [  # words                                            -> what the line s
     pytest.param(["get", "--lim", "5", URL], "unrecognized arguments: --lim", id="shortened option"),
     pytest.param(["get", "-q", "--json", URL], "not allowed with argument", id="quiet and json"),
     *(
-        pytest.param(["get", "-q", URL, address], f"not an address of http or https: {address}", id=address)
+        pytest.param(["get", "-q", URL, address], f"not an http or https URL: {address}", id=address)
         for address in ("ftp://h/x", "h/x", "//h/x", "http:/x", "http://", "https:///x", "http://?x", "http://h/a b")
     ),
-    pytest.param(["get", "-i", "missing", URL], "-i missing cannot be read: No such file or directory", id="no list"),
+    pytest.param(["get", "-i", "missing", URL], "cannot read -i missing: No such file or directory", id="no list"),
     *(
-        pytest.param(["get", "-n", number, URL], "argument -n: must be a whole number from 1", id=f"number {number!r}")
+        pytest.param(["get", "-n", number, URL], "argument -n: must be a whole number of at least 1",
+                     id=f"number {number!r}")
         for number in ("0", "-1", "x", "", "1.5", "²", "٣")
     ),
     *(
@@ -197,7 +199,7 @@ def test_list_that_is_no_text(fake: Fake, tmp_path: Path, capsys: pytest.Capture
     listed = tmp_path / "list.bin"
     listed.write_bytes(b"http://h/\xff\n")
     assert command.main(["get", "-i", str(listed)]) == 1
-    assert "it is no text in UTF-8" in capsys.readouterr().err
+    assert "it is not UTF-8 text" in capsys.readouterr().err
 
 
 def test_empty_list(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,7 +209,7 @@ def test_empty_list(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 EXIT_CODES = [
-    pytest.param(InvalidOption("no address"), 1, id="usage"),
+    pytest.param(InvalidOption("malformed URL"), 1, id="usage"),
     pytest.param(NetworkError("reset", "5 B in file.part"), 2, id="network"),
     pytest.param(ChangedError("changed", "5 B in file.part"), 3, id="changed"),
     pytest.param(DigestError("another digest", "5 B in file.part"), 4, id="digest"),
@@ -239,7 +241,7 @@ def test_interruption_stops_all(fake: Fake, capsys: pytest.CaptureFixture[str]) 
     assert fake.urls == ["http://h/1", "http://h/2?a&b"]
     assert capsys.readouterr().err.splitlines() == [
         "rangeware: http://h/2?a&b: interrupted",
-        "go on with: rangeware get -q -n 2 'http://h/2?a&b' http://h/3",
+        "resume with: rangeware get -q -n 2 'http://h/2?a&b' http://h/3",
     ]
 
 
@@ -253,7 +255,7 @@ def interrupted(words: list[str], fake: Fake, capsys: pytest.CaptureFixture[str]
     fake.before = lambda progress: signal.raise_signal(signal.SIGINT)
     assert command.main(words) == 130
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith("go on with: rangeware get ")
+    assert line.startswith("resume with: rangeware get ")
     return line
 
 
@@ -281,7 +283,7 @@ def test_the_way_on_is_told_without_secrets(
 
 def test_the_way_on_is_the_very_command_line(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["get", "--header", "X: $a 'b' \"c\"", "-d", "two words", "-q", "http://h/?a=1&b=2#c"]
-    assert shlex.split(interrupted(words, fake, capsys))[4:] == words
+    assert shlex.split(interrupted(words, fake, capsys))[3:] == words
 
 
 def test_the_way_on_as_a_module(
@@ -291,12 +293,12 @@ def test_the_way_on_as_a_module(
     monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     fake.failures[URL] = KeyboardInterrupt()
     assert command.main() == 130
-    assert capsys.readouterr().err.splitlines()[-1] == f"go on with: python3 -m rangeware get {URL}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"resume with: python3 -m rangeware get {URL}"
 
 
 KEPT = [  # complete length, is there a partial file -> the line
-    (1 << 20, True, "1.00 KiB of 1.00 MiB are kept in {path}.part"),
-    (None, True, "1.00 KiB are kept in {path}.part"),
+    (1 << 20, True, "1.00 KiB of 1.00 MiB kept in {path}.part"),
+    (None, True, "1.00 KiB kept in {path}.part"),
     (1 << 20, False, None),
 ]
 
@@ -320,7 +322,7 @@ def test_what_an_interruption_keeps(
 def test_sigterm_is_treated_like_an_interruption(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     fake.before = lambda progress: signal.raise_signal(signal.SIGTERM)
     assert command.main(["get", URL]) == 143
-    assert capsys.readouterr().err.splitlines() == ["rangeware: interrupted", f"go on with: rangeware get {URL}"]
+    assert capsys.readouterr().err.splitlines() == ["rangeware: interrupted", f"resume with: rangeware get {URL}"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
@@ -359,7 +361,7 @@ def test_json_of_an_interruption(fake: Fake, capsys: pytest.CaptureFixture[str])
     assert command.main(["get", "--json", URL]) == 130
     out, err = capsys.readouterr()
     assert json.loads(out) == {"event": "error", "url": URL, "exit_code": 130, "text": "interrupted", "kept": ""}
-    assert err.splitlines() == ["rangeware: interrupted", f"go on with: rangeware get --json {URL}"]
+    assert err.splitlines() == ["rangeware: interrupted", f"resume with: rangeware get --json {URL}"]
 
 
 def test_the_display_ends_also_with_errors_of_ours(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -560,10 +562,10 @@ def test_interrupted_and_gone_on_with(number: int, exit_code: int, server: Serve
         finally:
             running.kill()
     assert "rangeware: interrupted\n" in rest
-    assert " are kept in slow.bin.part\n" in rest
+    assert " kept in slow.bin.part\n" in rest
     assert (tmp_path / "slow.bin.part").exists()
     assert not (tmp_path / "slow.bin").exists()
-    way_on = rest.splitlines()[-1].removeprefix("go on with: ")
+    way_on = rest.splitlines()[-1].removeprefix("resume with: ")
     assert shlex.split(way_on) == [os.path.basename(sys.executable), *words[1:]]
     server.asked.clear()
     assert run_get(*words[4:], cwd=tmp_path).returncode == 0
@@ -628,7 +630,7 @@ LATE = ["urllib3", "rich", "json", "asyncio", "ssl", "http.client", "email.parse
 
 def test_nothing_heavy_is_loaded_early() -> None:
     """A wrong command line is answered before the transport is there, and rich comes with the bar only."""
-    script = "import sys; before = set(sys.modules); from rangeware.client.command import main; main(['get'])"
+    script = "import sys; before = set(sys.modules); from rangeware.client.cli.command import main; main(['get'])"
     script += f"; print(*(name for name in {LATE} if name in set(sys.modules) - before))"
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=True
@@ -637,7 +639,8 @@ def test_nothing_heavy_is_loaded_early() -> None:
 
 
 def test_a_run_without_urllib3(tmp_path: Path) -> None:
-    script = "import sys; sys.modules['urllib3'] = None; from rangeware.client.command import main; sys.exit(main())"
+    load = "from rangeware.client.cli.command import main"
+    script = f"import sys; sys.modules['urllib3'] = None; {load}; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", script, "get", URL], cwd=tmp_path, env=environment(), capture_output=True, text=True,
         timeout=PATIENCE,

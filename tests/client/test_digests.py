@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rangeware.client.digests import Digest, declared, digest_of, of_fragment, parse_sha256
+from rangeware.client.digests import Digest, declared_digest, digest_of, digest_of_fragment, parse_sha256
 from rangeware.errors import InvalidOption
 
 PROPERTY = settings(derandomize=True, deadline=None, database=None, max_examples=400)
@@ -73,43 +73,44 @@ DIGESTS = [
 
 @pytest.mark.parametrize(("value", "digest"), REPR_DIGESTS)
 def test_repr_digest(value, digest):
-    assert declared({"repr-digest": value}) == digest
+    assert declared_digest({"repr-digest": value}) == digest
 
 
 @pytest.mark.parametrize(("value", "digest"), DIGESTS)
 def test_digest(value, digest):
-    assert declared({"digest": value}) == digest
+    assert declared_digest({"digest": value}) == digest
 
 
 def test_algorithm_is_named_as_hashlib_does():
-    for digest in (declared({"repr-digest": f"sha-256=:{IN_256}:"}), declared({"digest": f"sha-512={IN_512}"})):
+    for fields in ({"repr-digest": f"sha-256=:{IN_256}:"}, {"digest": f"sha-512={IN_512}"}):
+        digest = declared_digest(fields)
         assert hashlib.new(digest.algorithm, CONTENT).digest() == digest.value
 
 
 def test_the_strongest_of_both_fields_counts_and_repr_digest_where_they_are_alike():
     other = base64.b64encode(bytes(32)).decode()
-    assert declared({"repr-digest": f"sha-256=:{IN_256}:", "digest": f"sha-512={IN_512}"}) == SHA512
-    assert declared({"repr-digest": f"sha-256=:{IN_256}:", "digest": f"sha-256={other}"}) == SHA256
+    assert declared_digest({"repr-digest": f"sha-256=:{IN_256}:", "digest": f"sha-512={IN_512}"}) == SHA512
+    assert declared_digest({"repr-digest": f"sha-256=:{IN_256}:", "digest": f"sha-256={other}"}) == SHA256
 
 
 def test_digest_of_the_content_sent_is_not_looked_at():
-    assert declared({"content-digest": f"sha-256=:{IN_256}:", "content-md5": MD5, "etag": '"x"'}) is None
-    assert declared({}) is None
+    assert declared_digest({"content-digest": f"sha-256=:{IN_256}:", "content-md5": MD5, "etag": '"x"'}) is None
+    assert declared_digest({}) is None
 
 
 @PROPERTY
 @given(st.text(), st.text())
 def test_any_field_is_read_or_ignored(repr_digest, digest):
-    declared({"repr-digest": repr_digest, "digest": digest})
+    declared_digest({"repr-digest": repr_digest, "digest": digest})
 
 
 @PROPERTY
 @given(st.binary(min_size=32, max_size=32))
 def test_every_sha_256_is_read_from_every_place(value):
     in_base64, in_hex = base64.b64encode(value).decode(), value.hex()
-    assert declared({"repr-digest": f"sha-256=:{in_base64}:"}) == ("sha256", value)
-    assert declared({"digest": f"sha-256={in_base64}"}) == ("sha256", value)
-    assert of_fragment(f"http://example.com/#sha256={in_hex}") == in_hex
+    assert declared_digest({"repr-digest": f"sha-256=:{in_base64}:"}) == ("sha256", value)
+    assert declared_digest({"digest": f"sha-256={in_base64}"}) == ("sha256", value)
+    assert digest_of_fragment(f"http://example.com/#sha256={in_hex}") == in_hex
     assert parse_sha256(in_hex.upper()) == in_hex
 
 
@@ -120,7 +121,7 @@ def read_hostile_fields():
     for piece in HOSTILE:
         for before in ("", 'a="', "a=:", "sha-256=:"):
             many = before + piece * (100_000 // len(piece))
-            assert declared({"repr-digest": many, "digest": many}) is None
+            assert declared_digest({"repr-digest": many, "digest": many}) is None
 
 
 def test_whatever_is_sent_is_read_in_linear_time():
@@ -160,13 +161,13 @@ def test_sha256_that_is_none_is_refused(text):
     pytest.param(f"#xsha256={HEX}", None, id="another name's end"),
 ])
 def test_sha256_of_the_address(fragment, sha256):
-    assert of_fragment(f"https://example.com/a.zip{fragment}") == sha256
+    assert digest_of_fragment(f"https://example.com/a.zip{fragment}") == sha256
 
 
 @pytest.mark.parametrize("value", ["", "abc", HEX[:-1], HEX + "00"])
 def test_sha256_of_the_address_that_is_none_is_refused(value):
     with pytest.raises(InvalidOption, match="^sha256 "):
-        of_fragment(f"https://example.com/a.zip#sha256={value}")
+        digest_of_fragment(f"https://example.com/a.zip#sha256={value}")
 
 
 @pytest.mark.parametrize("digest", [SHA256, SHA512])

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from rangeware import ByteRange
-from rangeware.client import Download, Progress, display, wording
+from rangeware.client import Download, Progress
+from rangeware.client.cli import display, formatting
 
 MIB = 1 << 20
 URL = "http://user:secret@host.example/big.iso"
@@ -93,7 +94,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("length", "text"), SIZES)
 def test_size(length: float, text: str) -> None:
-    assert wording.size(length) == text
+    assert formatting.format_size(length) == text
 
 
 CUTS = [
@@ -109,7 +110,7 @@ CUTS = [
 
 @pytest.mark.parametrize(("name", "width", "text"), CUTS)
 def test_long_names_are_cut_in_the_middle(name: str, width: int, text: str) -> None:
-    assert wording.cut(name, width) == text
+    assert formatting.shorten(name, width) == text
 
 
 CLEANED = [
@@ -125,7 +126,7 @@ CLEANED = [
 
 @pytest.mark.parametrize(("text", "shown"), CLEANED)
 def test_nothing_that_steers_a_terminal_is_shown(text: str, shown: str) -> None:
-    assert wording.clean(text) == shown
+    assert formatting.make_printable(text) == shown
 
 
 ADDRESSES = [
@@ -139,7 +140,7 @@ ADDRESSES = [
 
 @pytest.mark.parametrize(("text", "shown"), ADDRESSES)
 def test_names_and_passwords_in_addresses_are_hidden(text: str, shown: str) -> None:
-    assert wording.hide_userinfo(text) == shown
+    assert formatting.hide_userinfo(text) == shown
 
 
 IN_WORDS = [
@@ -155,7 +156,7 @@ IN_WORDS = [
 
 @pytest.mark.parametrize(("fields", "text"), IN_WORDS)
 def test_progress_in_words(fields: dict[str, Any], text: str) -> None:
-    assert wording.in_words(progress(**fields)) == text
+    assert formatting.format_progress(progress(**fields)) == text
 
 
 IN_FIGURES = [
@@ -168,7 +169,7 @@ IN_FIGURES = [
 
 @pytest.mark.parametrize(("fields", "text"), IN_FIGURES)
 def test_progress_in_figures(fields: dict[str, Any], text: str) -> None:
-    assert wording.in_figures(progress(**fields)) == text
+    assert formatting.format_columns(progress(**fields)) == text
 
 
 SUMMARIES = [
@@ -176,7 +177,7 @@ SUMMARIES = [
     ({"sha256": "ab" * 32}, "saved there/big.iso: 100 MiB in 8.0 s, 12.5 MiB/s, sha256 checked"),
     (
         {"kept": 60 * MIB, "received": 40 * MIB, "seconds": 100.0},
-        "saved there/big.iso: 100 MiB (60.0 MiB of it were there before) in 0:01:40, 410 KiB/s",
+        "saved there/big.iso: 100 MiB (60.0 MiB resumed) in 0:01:40, 410 KiB/s",
     ),
     ({"seconds": 0.0, "complete_length": 0, "received": 0}, "saved there/big.iso: 0 B in 0.0 s, 0 B/s"),
 ]
@@ -184,7 +185,7 @@ SUMMARIES = [
 
 @pytest.mark.parametrize(("fields", "text"), SUMMARIES)
 def test_last_line(fields: dict[str, Any], text: str) -> None:
-    assert wording.summary(download(**fields)) == text
+    assert formatting.format_summary(download(**fields)) == text
 
 
 ROOMS = [  # name, columns for name, bar and two gaps -> name, columns of the bar
@@ -198,7 +199,7 @@ ROOMS = [  # name, columns for name, bar and two gaps -> name, columns of the ba
 
 @pytest.mark.parametrize(("name", "room", "shares"), ROOMS)
 def test_name_and_bar_share_the_room(name: str, room: int, shares: tuple[str, int]) -> None:
-    assert wording.share_row(name, room) == shares
+    assert formatting.share_row(name, room) == shares
 
 
 def lines_of(shown: list[Progress], capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -265,7 +266,7 @@ def test_last_words(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_quiet_shows_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
-    quiet = display.choose(False, True, URL, False)
+    quiet = display.choose_display(False, True, URL, False)
     quiet.show(progress("retry", text="retry in 2.1 s"))
     quiet.show(progress())
     quiet.saved(download())
@@ -330,7 +331,7 @@ def test_showing_never_raises(stream: Any, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(sys, "stdout", stream)
     for as_json in (True, False):
-        shown = display.choose(as_json, False, URL, False)
+        shown = display.choose_display(as_json, False, URL, False)
         shown.show(progress("retry", text="again"))
         shown.saved(download())
         shown.failed(2, "x", "y")
@@ -340,7 +341,7 @@ def test_what_is_not_for_standard_output_never_goes_there(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stderr", None)
-    display.say("for standard error, which is closed")
+    display.print_line("for standard error, which is closed")
     assert capsys.readouterr().out == ""
 
 
@@ -350,7 +351,7 @@ def test_a_broken_pipe_is_muted_for_good(monkeypatch: pytest.MonkeyPatch) -> Non
     os.close(reader)
     with open(writer, "w") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
-        display.say("nobody reads this")
+        display.print_line("nobody reads this")
         stream.write("nor this")
         stream.flush()
 
@@ -373,7 +374,7 @@ def test_choose(
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(sys, "stderr", Terminal() if is_terminal else io.StringIO())
     monkeypatch.setattr(display, "find_spec", lambda _: object() if rich else None)
-    assert type(display.choose(as_json, quiet, URL, False)).__name__ == name
+    assert type(display.choose_display(as_json, quiet, URL, False)).__name__ == name
 
 
 def test_bar(terminal: Terminal) -> None:

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rangeware.client.digests import Digest
-from rangeware.client.heads import Identity
-from rangeware.client.journal import Seam, State, parse, render, render_piece, render_seam
+from rangeware.client.io.journal import parse, render, render_check, render_part
+from rangeware.client.planning.response_head import FileVersion
+from rangeware.client.planning.state import OverlapCheck, SavedState
 from rangeware.http.etags import EntityTag
 from rangeware.http.ranges import ByteRange
 
 SHA256 = "ab" * 32
-IDENTITY = Identity(EntityTag("a", weak=True), "Sat, 21 Nov 2026 12:00:00 GMT", True, 1000, "video/mp4")
-STATE = State("http://h/f", "http://cdn/f?x=1", IDENTITY, (ByteRange(0, 9), ByteRange(20, 29)),
-              (Seam(ByteRange(15, 19), SHA256),), Digest("sha256", b"\xab" * 32))
-EMPTY = State("http://h/f", "http://h/f", Identity())
+IDENTITY = FileVersion(EntityTag("a", weak=True), "Sat, 21 Nov 2026 12:00:00 GMT", True, 1000, "video/mp4")
+STATE = SavedState("http://h/f", "http://cdn/f?x=1", IDENTITY, (ByteRange(0, 9), ByteRange(20, 29)),
+              (OverlapCheck(ByteRange(15, 19), SHA256),), Digest("sha256", b"\xab" * 32))
+EMPTY = SavedState("http://h/f", "http://h/f", FileVersion())
 
 
 @pytest.mark.parametrize("state", [STATE, EMPTY, STATE._replace(digest=Digest("sha512", b"x" * 64))])
@@ -27,22 +28,22 @@ def test_what_is_written_is_read_again(state):
 
 
 def test_pieces_and_seams_since_then_count():
-    seam = Seam(ByteRange(30, 39), SHA256)
-    text = render(STATE, "boot") + render_piece(ByteRange(10, 12)) + render_seam(seam) + render_piece(ByteRange(13, 19))
+    seam = OverlapCheck(ByteRange(30, 39), SHA256)
+    text = render(STATE, "boot") + render_part(ByteRange(10, 12)) + render_check(seam) + render_part(ByteRange(13, 19))
     state = parse(text, "boot")
     assert state.finished == (ByteRange(0, 29),)
-    assert state.seams == (*STATE.seams, seam)
+    assert state.checks == (*STATE.checks, seam)
 
 
 @pytest.mark.parametrize(("written", "now"), [("boot", "another"), ("", ""), ("boot", "")])
 def test_pieces_do_not_count_after_a_new_start_of_the_machine(written, now):
-    assert parse(render(STATE, written) + render_piece(ByteRange(10, 19)), now) == STATE
+    assert parse(render(STATE, written) + render_part(ByteRange(10, 19)), now) == STATE
 
 
 @pytest.mark.parametrize("line", [b"[10,19]", b"[10,", b"[10,19", b"[10,[10,19]\n", b"\n", b"x\n", b"[10,19,\"ab\"]\n"])
 def test_a_line_that_is_cut_does_not_count_and_those_after_it_do(line):
     assert parse(render(STATE, "boot") + line, "boot") == STATE
-    after = render(STATE, "boot") + line + b"\n" + render_piece(ByteRange(10, 10))
+    after = render(STATE, "boot") + line + b"\n" + render_part(ByteRange(10, 10))
     assert ByteRange(0, 10) in parse(after, "boot").finished or line == b"[10,19]"
 
 

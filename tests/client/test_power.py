@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rangeware.client import NetworkError, download, engine, partial
+from rangeware.client import NetworkError, download
+from rangeware.client.io import engine, part_file
 from tests.matrix.pacing import Pacing
 
 LENGTH = 300_001
@@ -203,7 +204,7 @@ def boot(monkeypatch: pytest.MonkeyPatch, directory: Path, number: int) -> None:
     """Has the machine been started so many times."""
     path = directory / f"boot-{number}"
     path.write_text(f"00000000-0000-4000-8000-00000000000{number}\n")
-    monkeypatch.setattr(partial, "_BOOT_ID", path)
+    monkeypatch.setattr(part_file, "_BOOT_ID", path)
 
 
 def go_on(disks: Iterable[Disk], url: str, directory: Path, right: bytes, **options: Any) -> int:

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from rangeware.client import DigestError, DiskError, DownloadError, NetworkError, Progress, adownload, download, partial
-from rangeware.client.engine import Engine
-from rangeware.client.fetch import _Run
-from rangeware.client.heads import Identity
-from rangeware.client.journal import Seam, State
-from rangeware.client.meter import Limiter
-from rangeware.client.partial import Partial, journal_of
-from rangeware.client.planner import Planner
-from rangeware.client.settings import Settings
+from rangeware.client import DigestError, DiskError, DownloadError, NetworkError, Progress, adownload, download
+from rangeware.client.api import _Run
+from rangeware.client.io import part_file
+from rangeware.client.io.engine import Engine
+from rangeware.client.io.part_file import PartFile, journal_of
+from rangeware.client.options import DownloadOptions
+from rangeware.client.planning.planner import Planner
+from rangeware.client.planning.response_head import FileVersion
+from rangeware.client.planning.state import OverlapCheck, SavedState
+from rangeware.client.planning.throughput import RateLimiter
 from rangeware.http.ranges import ByteRange
 from tests.client.fault_server import Call, FaultServer, behave
 
@@ -84,7 +85,7 @@ def test_a_task_that_is_cancelled_stops_and_keeps_what_has_come(server, tmp_path
 
 
 def test_stopped_before_it_has_begun(server, tmp_path):
-    run = _Run(server.url, tmp_path / "f", Settings())
+    run = _Run(server.url, tmp_path / "f", DownloadOptions())
     run.stop()
     with pytest.raises(DownloadError, match="stopped"):
         run.result()
@@ -194,10 +195,10 @@ def test_the_limit_is_kept(server, tmp_path):
 
 
 def test_the_journal_is_saved_while_bytes_come(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("rangeware.client.engine._SAVE", 0.0)
-    saved: list[State] = []
-    prepare = Partial.prepare
-    monkeypatch.setattr(Partial, "prepare", lambda self, state: saved.append(state) or prepare(self, state))
+    monkeypatch.setattr("rangeware.client.io.engine._SAVE", 0.0)
+    saved: list[SavedState] = []
+    prepare = PartFile.stage
+    monkeypatch.setattr(PartFile, "stage", lambda self, state: saved.append(state) or prepare(self, state))
 
     def act(call: Call) -> None:
         content = call.reply.content
@@ -218,18 +219,18 @@ def test_the_journal_is_saved_while_bytes_come(server, tmp_path, monkeypatch):
 
 def test_a_journal_for_a_file_that_was_begun_again_is_dropped(server, tmp_path, monkeypatch):
     """A lie comes to light while the journal of what was there is on its way to the disk."""
-    monkeypatch.setattr("rangeware.client.engine._SAVE", 0.0)
-    prepare, drop, mismatched = Partial.prepare, Partial.drop, Planner.mismatched
+    monkeypatch.setattr("rangeware.client.io.engine._SAVE", 0.0)
+    prepare, drop, mismatched = PartFile.stage, PartFile.rollback, Planner.on_mismatch
     on_its_way, found_out, dropped = threading.Event(), threading.Event(), []
 
-    def slow(self: Partial, state: State) -> int:
+    def slow(self: PartFile, state: SavedState) -> int:
         journal = prepare(self, state)
         if len(server.requests) > 1:
             on_its_way.set()
             found_out.wait(20)
         return journal
 
-    def find_out(self: Planner, seam: Seam) -> None:
+    def find_out(self: Planner, seam: OverlapCheck) -> None:
         mismatched(self, seam)
         found_out.set()
 
@@ -242,9 +243,10 @@ def test_a_journal_for_a_file_that_was_begun_again_is_dropped(server, tmp_path, 
         on_its_way.wait(20)
         call.line.send(reply.content[50_000:])
 
-    monkeypatch.setattr(Partial, "prepare", slow)
-    monkeypatch.setattr(Partial, "drop", lambda self, journal: dropped.append(self.path.name) or drop(self, journal))
-    monkeypatch.setattr(Planner, "mismatched", find_out)
+    monkeypatch.setattr(PartFile, "stage", slow)
+    monkeypatch.setattr(
+        PartFile, "rollback", lambda self, journal: dropped.append(self.path.name) or drop(self, journal))
+    monkeypatch.setattr(Planner, "on_mismatch", find_out)
     server.act = lie
     download(server.url, tmp_path / "f", **QUICK, segments=2, segment_size=200_000, worthwhile=0)
     assert (tmp_path / "f").read_bytes() == server.version.content
@@ -254,7 +256,7 @@ def test_a_journal_for_a_file_that_was_begun_again_is_dropped(server, tmp_path, 
 
 def test_a_system_that_has_no_boot_id(server, tmp_path, monkeypatch):
     """Only what was on disk for certain counts then; nothing is wrong for it."""
-    monkeypatch.setattr(partial, "_BOOT_ID", tmp_path / "none")
+    monkeypatch.setattr(part_file, "_BOOT_ID", tmp_path / "none")
     server.act = cut
     with pytest.raises(NetworkError):
         download(server.url, tmp_path / "f", tries=1)
@@ -265,7 +267,7 @@ def test_a_system_that_has_no_boot_id(server, tmp_path, monkeypatch):
 
 def test_a_partial_file_that_gets_its_name_while_another_run_opens_it(tmp_path, monkeypatch):
     path = tmp_path / "f.part"
-    flock, moved = partial.fcntl.flock, []
+    flock, moved = part_file.fcntl.flock, []
 
     def slow(descriptor: int, operation: int) -> None:
         if len(moved) < 2:
@@ -273,8 +275,8 @@ def test_a_partial_file_that_gets_its_name_while_another_run_opens_it(tmp_path, 
             path.touch() if len(moved) == 1 else None
         flock(descriptor, operation)
 
-    monkeypatch.setattr(partial.fcntl, "flock", slow)
-    opened = Partial(path)
+    monkeypatch.setattr(part_file.fcntl, "flock", slow)
+    opened = PartFile(path)
     try:
         assert os.path.samestat(os.fstat(opened._file), path.stat())
     finally:
@@ -288,7 +290,7 @@ def test_a_journal_with_a_name_too_long_leaves_nothing(server, tmp_path):
 
 
 def test_nothing_is_noted_before_there_is_a_journal(tmp_path):
-    opened = Partial(tmp_path / "f.part")
+    opened = PartFile(tmp_path / "f.part")
     try:
         opened.write(0, memoryview(b"abc"))
         assert not journal_of(opened.path).exists()
@@ -365,7 +367,7 @@ def test_a_part_with_another_name_is_not_written_to(server, tmp_path):
     assert (tmp_path / "mine").read_bytes() == (tmp_path / "f.part.1").read_bytes() == left
 
 
-@pytest.mark.parametrize("step", ["prepare", "engage", "settle"])
+@pytest.mark.parametrize("step", ["stage", "commit", "sync"])
 @pytest.mark.parametrize("failure", [DiskError("no space left"), KeyboardInterrupt()])
 def test_what_is_left_stays_where_it_cannot_be_taken_up(server, tmp_path, monkeypatch, step, failure):
     left = part_of(server, tmp_path / "f")
@@ -374,7 +376,7 @@ def test_what_is_left_stays_where_it_cannot_be_taken_up(server, tmp_path, monkey
         raise failure
 
     with monkeypatch.context() as patch:
-        patch.setattr(Partial, step, fail)
+        patch.setattr(PartFile, step, fail)
         with pytest.raises(type(failure)):
             download(server.url, tmp_path / "f")
     assert (tmp_path / "f.part").read_bytes() == left
@@ -406,14 +408,14 @@ def test_no_more_threads_for_a_second_connection(server, tmp_path, monkeypatch):
 
 def test_a_run_that_begins_when_another_has_just_ended(server, tmp_path, monkeypatch):
     """It has looked whether there is such a file before there was."""
-    final, opened = tmp_path / "f", partial._open_locked
+    final, opened = tmp_path / "f", part_file._open_locked
 
     def late(path: Path) -> int:
-        monkeypatch.setattr(partial, "_open_locked", opened)
+        monkeypatch.setattr(part_file, "_open_locked", opened)
         final.write_text("of the other run")
         return opened(path)
 
-    monkeypatch.setattr(partial, "_open_locked", late)
+    monkeypatch.setattr(part_file, "_open_locked", late)
     with pytest.raises(DiskError, match="already"):
         download(server.url, final)
     assert final.read_text() == "of the other run"
@@ -508,12 +510,12 @@ def test_descriptors_and_threads_do_not_pile_up(server, tmp_path):
 
 
 def test_what_a_segment_that_is_given_up_brings_is_not_compared():
-    planner = Planner("http://127.0.0.1/", Settings())
-    segment = planner.next(0.0)
-    planner.leave()
-    engine = Engine(planner, None, None, Limiter(None))
-    engine._witness(segment, Seam(ByteRange(0, 9), "0" * 64))
-    assert planner.seams == []
+    planner = Planner("http://127.0.0.1/", DownloadOptions())
+    segment = planner.next_fetch(0.0)
+    planner.state.abandon_fetches()
+    engine = Engine(planner, None, None, RateLimiter(None))
+    engine._record_overlap(segment, OverlapCheck(ByteRange(0, 9), "0" * 64))
+    assert planner.state.checks == []
 
 
 def test_cut_within_the_bytes_that_are_compared(server, tmp_path):
@@ -536,24 +538,24 @@ def test_ended_within_the_bytes_that_are_compared(server, tmp_path):
 
 
 def test_what_was_begun_again_while_it_was_compared_is_left():
-    seam = Seam(ByteRange(0, 9), "0" * 64)
+    seam = OverlapCheck(ByteRange(0, 9), "0" * 64)
     url = "http://127.0.0.1/"
-    planner = Planner(url, Settings(), State(url, url, Identity(), (ByteRange(0, 99),), (seam,)))
+    planner = Planner(url, DownloadOptions(), SavedState(url, url, FileVersion(), (ByteRange(0, 99),), (seam,)))
 
     class Beginning:
-        def has(self, seam: Seam) -> bool:
-            planner.seams.clear()
+        def matches(self, check: OverlapCheck) -> bool:
+            planner.state.checks.clear()
             return False
 
     class Files:
-        partial = Beginning()
+        part_file = Beginning()
 
-    Engine(planner, None, Files(), Limiter(None))._compare_due()
+    Engine(planner, None, Files(), RateLimiter(None))._compare_due()
     assert planner.generation == 0
 
 
 def test_a_file_that_somebody_has_cut_gets_no_name(tmp_path):
-    opened = Partial(tmp_path / "f.part")
+    opened = PartFile(tmp_path / "f.part")
     opened.write(0, memoryview(b"abc"))
     with pytest.raises(DiskError, match="cut"):
         opened.publish(tmp_path / "f", 5, None, force=False)

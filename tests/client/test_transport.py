@@ -14,8 +14,8 @@ import pytest
 import urllib3
 
 from rangeware.client.errors import NetworkError
-from rangeware.client.settings import Settings, options_of
-from rangeware.client.transport import Broken, Transport, parse_address
+from rangeware.client.io.transport import RequestFailed, Transport, parse_address
+from rangeware.client.options import DownloadOptions
 from tests.client.fault_server import FaultServer
 
 CONTENT = b"0123456789"
@@ -74,7 +74,7 @@ def _bare_environment(monkeypatch, tmp_path):
 
 def fetched(url: str, **options) -> tuple[int, bytes, str]:
     address = parse_address(url)
-    transport = Transport(address, options_of({"stall": 10, **options}))
+    transport = Transport(address, DownloadOptions.from_mapping({"stall": 10, **options}))
     try:
         with contextlib.closing(transport.open(address.url, {"Range": "bytes=0-"})) as answer:
             content = b""
@@ -93,13 +93,13 @@ def test_a_redirect_is_followed_with_the_same_range(status):
 
 
 @pytest.mark.parametrize(("location", "why"), [
-    (None, "does not say where"), ("/a", "more than 20"), ("file:///etc/passwd", "not an address"),
-    ("ftp://127.0.0.1/x", "not an address"), ("http://[::1", "no address"), ("http://h:99999/", "not an address"),
+    (None, "without Location"), ("/a", "more than 20"), ("file:///etc/passwd", "not a.* URL"),
+    ("ftp://127.0.0.1/x", "not a.* URL"), ("http://[::1", "malformed URL"), ("http://h:99999/", "not a.* URL"),
 ])
 def test_a_redirect_that_leads_nowhere(location, why):
-    with hosting(a=(302, location)) as host, pytest.raises(Broken, match=why) as caught:
+    with hosting(a=(302, location)) as host, pytest.raises(RequestFailed, match=why) as caught:
         fetched(host.url("/a"))
-    assert caught.value.hopeless
+    assert caught.value.permanent
 
 
 def basic(text: str) -> str:
@@ -166,23 +166,23 @@ def test_no_proxy_for_this_host(monkeypatch):
 def test_a_proxy_of_another_kind(monkeypatch, proxy):
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(NetworkError, match="proxy"):
-        Transport(parse_address("http://example.invalid/"), Settings())
+        Transport(parse_address("http://example.invalid/"), DownloadOptions())
 
 
 def test_a_socks_proxy_without_the_package_for_it(monkeypatch):
-    monkeypatch.setattr("rangeware.client.transport.find_spec", lambda name: None)
+    monkeypatch.setattr("rangeware.client.io.transport.find_spec", lambda name: None)
     monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
     with pytest.raises(NetworkError, match="PySocks"):
-        Transport(parse_address("http://example.invalid/"), Settings())
+        Transport(parse_address("http://example.invalid/"), DownloadOptions())
 
 
 def test_a_socks_proxy_with_the_package_for_it(monkeypatch):
     module = types.ModuleType("urllib3.contrib.socks")
     module.SOCKSProxyManager = lambda proxy, **options: (proxy, options["maxsize"])
     monkeypatch.setitem(sys.modules, "urllib3.contrib.socks", module)
-    monkeypatch.setattr("rangeware.client.transport.find_spec", lambda name: module)
+    monkeypatch.setattr("rangeware.client.io.transport.find_spec", lambda name: module)
     monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
-    assert Transport(parse_address("http://h/"), Settings())._pool == ("socks5://127.0.0.1:1", 4)
+    assert Transport(parse_address("http://h/"), DownloadOptions())._pool == ("socks5://127.0.0.1:1", 4)
 
 
 def test_a_pool_of_the_callers_stays_open():
@@ -194,10 +194,10 @@ def test_a_pool_of_the_callers_stays_open():
 def test_a_refused_connection_says_so_in_a_few_words():
     with hosting() as host:
         url = host.url("/f")
-    with pytest.raises(Broken) as caught:
+    with pytest.raises(RequestFailed) as caught:
         fetched(url)
     assert str(caught.value) == "connection refused"
-    assert not caught.value.hopeless
+    assert not caught.value.permanent
 
 
 @pytest.mark.parametrize(("url", "parsed"), [
@@ -209,14 +209,14 @@ def test_address(url, parsed):
 
 
 def test_a_server_that_does_not_speak_tls():
-    with hosting() as host, pytest.raises(Broken) as caught:
+    with hosting() as host, pytest.raises(RequestFailed) as caught:
         fetched(host.url("/f").replace("http:", "https:"))
-    assert not caught.value.hopeless
+    assert not caught.value.permanent
 
 
 def test_interim_answers_are_passed_over_but_not_for_ever():
     with FaultServer(lambda call: call.line.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 1000)) as server, \
-            pytest.raises(Broken, match="interim"):
+            pytest.raises(RequestFailed, match="informational"):
         fetched(server.url)
 
 
@@ -226,6 +226,6 @@ def test_a_certificate_that_is_not_trusted_is_hopeless():
         def urlopen(self, *arguments, **options):
             raise urllib3.exceptions.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
 
-    with pytest.raises(Broken) as caught:
+    with pytest.raises(RequestFailed) as caught:
         fetched("https://127.0.0.1/", pool=Distrustful())
-    assert caught.value.hopeless
+    assert caught.value.permanent

@@ -1,0 +1,1 @@
+"""The command ``rangeware get``: its arguments, what it shows, and its exit codes."""

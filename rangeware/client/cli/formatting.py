@@ -1,0 +1,152 @@
+"""Format lengths, times and names for a terminal, in a given number of columns.
+
+Pure: ``display`` decides what is shown and where. Lengths are in bytes, times in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .. import Download, Progress
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_USERINFO = re.compile(r"(://)[^/?#\s]*@")
+_GAP = "..."
+_LEAST_NAME = 5  # columns
+_LONGEST_NAME = 40  # before a notice
+_LEAST_BAR = 8  # columns; a shorter bar says nothing
+_LONGEST_BAR = 40
+_FIRST_LINE = 1 << 20  # bytes, where the complete length is unknown
+_NEVER = "-:--:--"
+
+
+def hide_userinfo(text: str) -> str:
+    """Replace the user names and passwords in the URLs of a text.
+
+    >>> hide_userinfo("http://user:password@host/file")
+    'http://...@host/file'
+    """
+    return _USERINFO.sub(r"\1...@", text)
+
+
+def make_printable(text: str) -> str:
+    """Make one line of ``text``, without passwords, control characters, and others that could steer a terminal."""
+    shown = hide_userinfo(text)
+    return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in shown)
+
+
+def shorten(text: str, width: int) -> str:
+    """Shorten ``text`` to ``width`` columns (5 or more), in the middle: the ends of a name tell most."""
+    if _columns(text) <= width:
+        return text
+    room = width - len(_GAP)
+    tail = _fitting(text[::-1], room // 2)
+    return _fitting(text, room - room // 2) + _GAP + tail[::-1]
+
+
+def _fitting(text: str, width: int) -> str:
+    length = 0
+    while length < len(text) and _columns(text[:length + 1]) <= width:
+        length += 1
+    return text[:length]
+
+
+def _columns(text: str) -> int:
+    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+
+
+def format_size(length: float) -> str:
+    """Format a length in three digits, in 8 columns at the most: ``"12.3 MiB"``."""
+    power = _power(length)
+    return f"{_digits(length, power)} {_UNITS[power]}"
+
+
+def _power(length: float) -> int:
+    """The power of 1024 by which three digits suffice."""
+    fitting = (power for power in range(len(_UNITS)) if length / 1024**power < 999.5)
+    return next(fitting, len(_UNITS) - 1)
+
+
+def _digits(length: float, power: int) -> str:
+    value = length / 1024**power
+    if power == 0 or value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def _part(done: int, complete_length: int) -> str:
+    power = _power(complete_length)
+    return f"{_digits(done, power)}/{_digits(complete_length, power)} {_UNITS[power]}"
+
+
+def _percent(done: int, complete_length: int) -> int:
+    return done * 100 // complete_length if complete_length else 100
+
+
+def _clock_face(seconds: float) -> str:
+    """Format a time as ``"1:02:03"``, hours first."""
+    minutes, second = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
+
+
+def _left(progress: Progress, complete_length: int) -> str:
+    """Format the time left at the present rate, in 7 or 8 columns."""
+    left = complete_length - progress.done
+    if left > progress.rate * 360_000:  # a hundred hours
+        return _NEVER
+    return _clock_face(left / progress.rate if left > 0 else 0)
+
+
+def count_milestones(progress: Progress) -> int:
+    """Count the lines of progress that should have been shown by now. The last tenth has the summary."""
+    if progress.complete_length is None:
+        return (progress.done // _FIRST_LINE).bit_length()
+    return min(_percent(progress.done, progress.complete_length) // 10, 9)
+
+
+def with_name(progress: Progress, text: str) -> str:
+    """Put the name of the file, shortened if it is long, before ``text``."""
+    name = os.path.basename(progress.path)
+    return f"{shorten(make_printable(name), _LONGEST_NAME)}: {text}" if name else text
+
+
+def format_progress(progress: Progress) -> str:
+    """Format the progress as a line of its own."""
+    rate = f"{format_size(progress.rate)}/s"
+    complete_length = progress.complete_length
+    if complete_length is None:
+        return f"{format_size(progress.done)}, {rate}"
+    share = f"{_percent(progress.done, complete_length)} % of {format_size(complete_length)}"
+    return f"{share}, {rate}, {_left(progress, complete_length)} left"
+
+
+def format_columns(progress: Progress) -> str:
+    """Format the progress beside a bar, in columns that keep their place."""
+    pace, segments = f"{format_size(progress.rate) + '/s':>10}", f"{len(progress.segments):>2} seg"
+    complete_length = progress.complete_length
+    if complete_length is None:
+        return f"{format_size(progress.done):>8} {pace} {segments}"
+    share = f"{_percent(progress.done, complete_length):>3}% {_part(progress.done, complete_length):>13}"
+    return f"{share} {pace} {_left(progress, complete_length):>7} {segments}"
+
+
+def format_summary(download: Download) -> str:
+    """Format the last line: the file, its length, the time it took, and the digest if one was checked."""
+    before = f" ({format_size(download.kept)} resumed)" if download.kept else ""
+    seconds = max(download.seconds, 1e-3)
+    took = f"{seconds:.1f} s" if seconds < 60 else _clock_face(seconds)
+    checked = "" if download.sha256 is None else ", sha256 checked"
+    pace = f"{format_size(download.received / seconds)}/s"
+    return f"saved {download.path}: {format_size(download.complete_length)}{before} in {took}, {pace}{checked}"
+
+
+def share_row(name: str, room: int) -> tuple[str, int]:
+    """Shorten the name if need be; return it with the columns for the bar, 0 for none, that fit in ``room``."""
+    bar = min(_LONGEST_BAR, max(room - 2 - _columns(name), (room - 2) // 2))
+    if bar < _LEAST_BAR:
+        return shorten(name, max(room - 1, _LEAST_NAME)), 0
+    return shorten(name, room - 2 - bar), bar
