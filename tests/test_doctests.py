@@ -13,7 +13,7 @@ import re
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -63,13 +63,6 @@ def starlette_app() -> Starlette:
     return Starlette(routes=[Route("/", film)])
 
 
-def not_printed(main: Callable[..., object]) -> Callable[..., None]:
-    """An example that shows how ``main`` is called, and not what it returns."""
-    def call(*arguments: Any, **options: Any) -> None:
-        assert isinstance(main(*arguments, **options), RangeMiddleware)
-    return call
-
-
 def names_for(docstring: doctest.DocTest) -> dict[str, Any]:
     """What the examples of a docstring can name: what its module can, the package's public names, and these."""
     names = {**PUBLIC, **docstring.globs, "app": flask_app(),
@@ -77,8 +70,6 @@ def names_for(docstring: doctest.DocTest) -> dict[str, Any]:
     described = docstring.name.rpartition(".")[2]
     if described == "AsgiRangeMiddleware":
         names["app"] = starlette_app()
-    if described == "main":
-        names["main"] = not_printed(names["main"])
     return names
 
 

@@ -29,7 +29,7 @@ _DEFAULTS = {field.name: field.default for field in fields(Options)}
 def main(app: WSGIApplication, global_conf: dict[str, str], /, **local_conf: str) -> RangeMiddleware:
     """Make the middleware around ``app`` with the options of its section in the ini file.
 
-    >>> main(app, {}, max_ranges="50", preconditions="false", on_plan="films.metrics:count")
+    >>> app = main(app, {}, max_ranges="50", preconditions="false", on_plan="films.metrics:count")
 
     :param global_conf: the ini file's settings for all sections; not used.
     :param local_conf: options by name, as text. A callable is given as ``package.module:attribute``, and imported.

@@ -14,9 +14,6 @@ from rangeware.http.ranges import ByteRange
 COMPLETE_LENGTH = 1000
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
 MODIFIED = datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
-DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
-EARLIER = "Sun, 06 Nov 1994 08:49:36 GMT"
-LATER = "Sun, 06 Nov 1994 08:49:38 GMT"
 SELECTED = Representation(COMPLETE_LENGTH, EntityTag("v1"), MODIFIED, NOW)
 
 RANGES = [  # Range field               status  ranges                     why

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 
 from rangeware.core.plan import decide
 from rangeware.core.values import Limits, Reason, Representation, RequestFields
-from rangeware.http.etags import EntityTag, parse_entity_tag
+from rangeware.http.etags import parse_entity_tag
+from tests.core.test_plan import COMPLETE_LENGTH, MODIFIED, SELECTED
 
-COMPLETE_LENGTH = 1000
-NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
-MODIFIED = datetime(1994, 11, 6, 8, 49, 37, tzinfo=timezone.utc)
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 EARLIER = "Sun, 06 Nov 1994 08:49:36 GMT"
 LATER = "Sun, 06 Nov 1994 08:49:38 GMT"
-SELECTED = Representation(COMPLETE_LENGTH, EntityTag("v1"), MODIFIED, NOW)
 
 IF_RANGE = [  # If-Range               ETag           holds   why
     pytest.param('"v1"', '"v1"', True, id="same strong tag"),
