@@ -41,7 +41,7 @@ class _Look(NamedTuple):
     layer: int
 
 
-_LOOKS = {
+_POLLS = {
     "rangeware": _Look("#0072B2", 2.4, "-", 5),
     "around a framework": _Look("#56B4E9", 1.8, "-", 4),
     "floor": _Look("#E69F00", 1.9, "--", 3),
@@ -102,7 +102,7 @@ def _points(results: Results, target: str) -> list[tuple[int, float]]:
 
 
 def _draw_line(axes: Axes, results: Results, target: str, points: Sequence[tuple[int, float]]) -> None:
-    look = _LOOKS[_look(results, target)]
+    look = _POLLS[_look(results, target)]
     marker = _MARKERS.get(results["targets"][target]["server"], "")
     axes.plot(*zip(*points, strict=True), look.dashes, color=look.colour, linewidth=look.width, zorder=look.layer,
               marker=marker if look.layer > 1 else "", markersize=5)
@@ -133,7 +133,7 @@ def _label_lines(axes: Axes, results: Results, lines: dict[str, list[tuple[int, 
     starts = {name: to_axes.transform(points[0]) for name, points in lines.items()}
     heights = _apart({name: float(start[1]) for name, start in starts.items()}, _LABEL)
     for name, height in heights.items():
-        look = _LOOKS[_look(results, name)]
+        look = _POLLS[_look(results, name)]
         axes.annotate(
             name, xy=lines[name][0], xytext=(0.292, height), textcoords=axes.transAxes, ha="right", va="center",
             fontsize=_SMALL, color=_text_colour(look), fontweight="bold" if look.layer > 4 else "normal",
@@ -162,7 +162,7 @@ def _apart(heights: dict[str, float], least: float) -> dict[str, float]:
 def _legend(axes: Axes, results: Results, found: Iterable[str]) -> None:
     used = {_look(results, name) for name in found}
     handles = [Line2D([], [], color=look.colour, linewidth=look.width, linestyle=look.dashes, label=_LEGEND[name])
-               for name, look in _LOOKS.items() if name in used]
+               for name, look in _POLLS.items() if name in used]
     axes.legend(handles=handles, loc="lower right", fontsize=_SMALL, edgecolor="none", framealpha=1)
 
 
@@ -178,7 +178,7 @@ def _deep(results: Results) -> Figure:
     axes.set(xscale="log", ylim=(-0.8, len(rows) - 0.2), title="First byte of 1 KiB out of 8 GiB, after")
     axes.set_yticks(range(len(rows)), rows, fontsize=_SMALL)
     for tick, name in zip(axes.get_yticklabels(), rows, strict=True):
-        tick.set_color(_text_colour(_LOOKS[_look(results, name)]))
+        tick.set_color(_text_colour(_POLLS[_look(results, name)]))
     _time_ticks(axes.xaxis)
     axes.grid(axis="x", color="#E5E5E5", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -189,7 +189,7 @@ def _deep(results: Results) -> Figure:
 
 def _draw_row(axes: Axes, results: Results, name: str, row: int, first: float | None, last: float | None) -> None:
     """Draw ``first`` as a ring and ``last`` as a dot (in milliseconds), with a line between them."""
-    colour = _LOOKS[_look(results, name)].colour
+    colour = _POLLS[_look(results, name)].colour
     found = [value / 1_000 for value in (first, last) if value is not None]
     axes.plot(found, [row] * len(found), color=colour, linewidth=1.6, zorder=2)
     if last is not None:

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 Result = TypeVar("Result")
 
 _OURS = "the response is complete, and its request is over"
-_LOOKS, _LOOK = 100, 0.01
+_POLLS, _POLL_SECONDS = 100, 0.01
 """How many times, and after how many seconds each, ``stop_app`` looks if the app still may end by itself."""
 
 
@@ -31,7 +31,7 @@ class AsyncBackend(Protocol):
         """
 
     async def checkpoint(self) -> None:
-        """Let other tasks run, and a cancellation in."""
+        """Let other tasks run; a pending cancellation is raised here."""
 
     async def run_app(self, app: Awaitable[None]) -> None:
         """Run the app until it ends, or until ``stop_app`` has ended it."""
@@ -113,14 +113,14 @@ class AsyncioBackend:
     async def stop_app(self, may_end: Callable[[], bool]) -> None:
         stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped.append(stopped)
-        for _ in range(_LOOKS):
+        for _ in range(_POLLS):
             if not may_end():
                 break
-            await asyncio.wait((stopped,), timeout=_LOOK)
+            await asyncio.wait((stopped,), timeout=_POLL_SECONDS)
         if self._task is not None:
             self._cancels += 1
             self._task.cancel(_OURS)
-            await asyncio.wait((stopped,), timeout=_LOOKS * _LOOK)
+            await asyncio.wait((stopped,), timeout=_POLLS * _POLL_SECONDS)
             if not stopped.done():  # the app is shielded, and waits for whoever sends: we would both wait for ever
                 raise OSError(_OURS)
         raise asyncio.CancelledError
@@ -168,12 +168,12 @@ class TrioBackend:
             self._app_ended.set()
 
     async def stop_app(self, may_end: Callable[[], bool]) -> None:
-        for _ in range(_LOOKS):
+        for _ in range(_POLLS):
             if not may_end():
                 break
-            await self._trio.sleep(_LOOK)
+            await self._trio.sleep(_POLL_SECONDS)
         self._app_scope.cancel()
-        with self._trio.move_on_after(_LOOKS * _LOOK):  # for tasks that are shielded, or not within the app's scope
+        with self._trio.move_on_after(_POLLS * _POLL_SECONDS):  # shielded tasks, and those outside the app's scope
             await self._app_ended.wait()
         raise OSError(_OURS)
 

@@ -1,7 +1,7 @@
 """The response to one request, whichever protocol the app speaks: what the WSGI and the ASGI adapter share.
 
 An adapter makes a ``Responder`` for each request. Once the app has answered, it asks for the source of the body, has
-the head completed, gets the plan and the reply, publishes the plan, and sends the reply in the way of its protocol.
+the head completed, gets the plan and the reply, publishes the plan, and sends the reply by its own protocol.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from .bodies.detect import find_source, find_source_cheaply
 from .bodies.sources import SeekableSource, Source
 from .bodies.spool import Spool
-from .core.head import AppHead, Field, describe, validators_of_file
+from .core.app_head import AppHead, Field, describe, validators_of_file
 from .core.options import Options
 from .core.plan import decide
 from .core.reply import Reply, compose
@@ -64,8 +64,8 @@ class Responder:
     def _has_reliable_length(self, source: Source) -> bool:
         """True if a Content-Length can be made of the source.
 
-        An empty body on HEAD says nothing of GET: the app left it out. A source that has to be moved to be measured
-        may be read by the server in a way of its own.
+        An empty body on HEAD says nothing about GET: the app left it out. A source that we have to move to measure it
+        may be read by the server in another way than by us.
         """
         if self.request.method == "HEAD":
             return source.complete_length > 0
@@ -103,7 +103,7 @@ class Responder:
 
     def publish(self, plan: Plan) -> None:
         """Leave the plan in the server's environ, in the log and with ``on_plan``, unless the request is plain."""
-        if not self.request.is_conditional:
+        if self.request.is_plain:
             return
         self.environ["rangeware.plan"] = plan
         if _LOGGER.isEnabledFor(logging.DEBUG):

@@ -1,7 +1,7 @@
 """The connection: the server's ``receive`` and ``send`` for one request, and what is known of the client.
 
-The responder sends everything through it. It notices that the client has disconnected, whoever hears of that first: the
-app, by its own ``receive``, or we, who listen while we send blocks that the app knows nothing of.
+The responder sends everything through it. It notices when the client disconnects. Either the app hears of that, by its
+``receive``, or our own ``listen`` does, which runs while we send blocks that the app knows nothing of.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import inf
 
-from ..core.head import Field
+from ..core.app_head import Field
 from ..core.reply import Reply
 from .blocks import NextBlock
 from .messages import TRAILERS, Message, Receive, Send, body_message, encode_fields
@@ -82,7 +82,7 @@ class Connection:
         return message
 
     async def listen(self) -> None:
-        """Wait until the client has disconnected, unless the app does so itself.
+        """Wait until the client has disconnected, unless the app is waiting in ``receive`` itself.
 
         Some servers accept messages for ever for a client that is gone. Messages received here are kept for the app;
         they are few, for a client that still sends a body ends the listening.

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from os import PathLike
 from typing import Any
 
-from ..core.head import USUAL_NAMES, Field
+from ..core.app_head import USUAL_NAMES, Field
 from ..core.values import RequestFields
 from ..errors import AsgiProtocolError
 

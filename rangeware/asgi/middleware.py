@@ -1,4 +1,4 @@
-"""``AsgiRangeMiddleware``: what the server calls, and what the app gets to see of the request."""
+"""``AsgiRangeMiddleware``, the entry point: it hides Range from the app and leaves the rest to a responder."""
 
 from __future__ import annotations
 

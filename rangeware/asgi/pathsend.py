@@ -13,7 +13,7 @@ from io import FileIO
 from typing import NamedTuple
 
 from ..bodies.sources import Source
-from ..core.head import AppHead
+from ..core.app_head import AppHead
 from ..core.reply import Reply
 from ..core.segments import whole_content
 from ..core.values import Plan

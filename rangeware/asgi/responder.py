@@ -17,7 +17,7 @@ from ..backends import AsyncBackend, current_backend
 from ..bodies.detect import path_has_length
 from ..bodies.sources import SeekableSource, Source
 from ..bodies.spool import Spool
-from ..core.head import AppHead, Field, fastpath_length
+from ..core.app_head import AppHead, Field, fastpath_length
 from ..core.options import Options
 from ..core.reply import ACCEPT_RANGES, Reply
 from ..core.slicer import Slicer
@@ -70,7 +70,7 @@ class AsgiResponder:
     ) -> None:
         self._responder = Responder(options, scope, request)
         self._connection = connection
-        self._is_plain_get = request.method == "GET" and not request.is_conditional
+        self._is_plain_get = request.method == "GET" and request.is_plain
         self._state = State.NO_HEAD
         self._failure: Exception | None = None
         self._spool: Spool | None = None

@@ -93,7 +93,7 @@ class ClosingIterator:
             self._failure = exc
 
 
-def single_block(content: bytes, closable: object) -> Iterable[bytes]:
+def block_after_closing(content: bytes, closable: object) -> Iterable[bytes]:
     """Return content of one block, and close the app's body: nothing more is needed of it."""
     try:
         close_body(closable)

@@ -50,8 +50,8 @@ def find_source_cheaply(body: object, declared: int | None, block_size: int) -> 
 def is_sendable_as_is(body: object, declared: int) -> bool:
     """True if a body that may be a file can go to the server untouched, under a Content-Length of ``declared`` bytes.
 
-    That is so if the file has that many bytes and its descriptor stands at its position. False if that takes a closer
-    look to tell.
+    That is so if the file has that many bytes left, and the position of its descriptor is that of ``tell()``. False
+    also if only a closer look could tell.
     """
     file = find_file(body)
     if file is None:
@@ -67,7 +67,7 @@ def is_sendable_as_is(body: object, declared: int) -> bool:
 
 
 def path_has_length(path: Any, declared: int) -> bool:
-    """True if the file at this path has exactly ``declared`` bytes; False also if that takes a closer look to tell.
+    """True if the file at this path has exactly ``declared`` bytes; False also if only a closer look could tell.
 
     The app has just looked the file up to declare its length, so that this look-up does not wait for a disk.
     """
@@ -126,7 +126,7 @@ def _single_item(item: bytes, block_size: int) -> SeekableSource:
 
 
 def _none_if_raising(detector: Detector) -> Detector:
-    """Take a file whose methods raise for a forward-only body: ``seek()`` and ``tell()`` may be the app's own."""
+    """Treat a file as forward-only if its methods raise: ``seek()`` and ``tell()`` may be the app's own."""
     @wraps(detector)
     def guarded(file: Any, block_size: int) -> SeekableSource | None:
         try:
@@ -197,7 +197,7 @@ def _unless_decoding(file: Any, block_size: int) -> SeekableSource | None:
 def _seekable_file(file: Any, block_size: int) -> SeekableSource | None:
     """Any other object with ``seek()``, ``tell()`` and ``read()``, which have to move it to measure and to read it.
 
-    :raises OSError: if it went to its end and did not come back, so that its bytes are lost.
+    :raises OSError: if it cannot seek back from its end, so that its bytes are lost.
     """
     if isinstance(file, io.TextIOWrapper):
         file = None if file.tell() else file.buffer

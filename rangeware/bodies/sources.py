@@ -102,7 +102,7 @@ class SeekableSource(NamedTuple):
         return block if len(block) == length else self._read_rest(block, first_pos, length)
 
     def _read_rest(self, block: bytes, pos: int, length: int) -> bytes:
-        """Complete ``block`` to ``length`` bytes: ``read()`` may return fewer bytes than asked for, an app's even more.
+        """Complete ``block`` to ``length`` bytes: ``read()`` may return fewer bytes, and an app's own also more.
 
         :raises TruncatedSource: if the representation ends early.
         """

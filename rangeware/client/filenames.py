@@ -1,4 +1,4 @@
-"""The name of the file to write: from Content-Disposition or the URL, and made safe, for both come from others.
+"""The name of the file to write: from Content-Disposition or the URL, and made safe, since neither can be trusted.
 
 Pure. The cost is linear in the length of the text.
 """
@@ -39,7 +39,7 @@ def file_name(content_disposition: str | None, address: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """Make a name of any text that stays in its folder on every system. A name that is safe stays as it is.
+    """Turn any text into a file name that cannot leave its folder, on any system. A safe name stays as it is.
 
     It is one path component in NFC without control and format characters, not hidden, not reserved by Windows, not
     empty, and has ``LONGEST_NAME`` bytes of UTF-8 at the most.

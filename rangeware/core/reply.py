@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..http.ranges import ByteRange, unsatisfied_range
-from .head import AppHead, Field
+from .app_head import AppHead, Field
 from .segments import Segment, content_length, part_heads, whole_content
 from .values import Plan, Reason, Representation
 
@@ -71,7 +71,7 @@ def compose(plan: Plan, head: AppHead, selected: Representation, boundary: str) 
 
 
 def single_part(part: ByteRange, fields: list[Field], complete_length: int) -> Reply:
-    """A 206 with one range, under these fields, which are added to (RFC 9110 15.3.7.1)."""
+    """Compose a 206 with one range; Content-Range and others are added to ``fields`` in place (RFC 9110 15.3.7.1)."""
     fields.append(("Content-Range", part.content_range(complete_length)))
     return _advertised(206, fields, (part,), part.length)
 

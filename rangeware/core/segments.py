@@ -1,8 +1,8 @@
 """Segments: the content of a response as a list of literal bytes and byte ranges.
 
-This is the one idea of the package. A single part, multipart/byteranges, a 412 and a 416 are all such lists, so there
-is one computation of Content-Length and one way of writing for each kind of source. ``core.reply`` composes the lists,
-``bodies`` and ``core.slicer`` render them.
+This is the one idea of the package. A single part, multipart/byteranges, a 412 and a 416 are all such lists, so that
+Content-Length is the sum of their lengths, and there is one way of writing for each kind of source. ``core.reply``
+composes the lists, ``bodies`` and ``core.slicer`` render them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _last_pos: Callable[[ByteRange], int] = itemgetter(1)
 
 
 def content_length(ranges: Sequence[ByteRange], literals: Iterable[bytes] = ()) -> int:
-    """Bytes in content made of these ranges and literals: the one place that computes Content-Length."""
+    """Add up the bytes of these ranges and literals: the Content-Length of multipart content."""
     return sum(map(_last_pos, ranges)) - sum(map(_first_pos, ranges)) + len(ranges) + sum(map(len, literals))
 
 

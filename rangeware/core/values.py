@@ -1,6 +1,6 @@
 """The values that the decision is made of: a request, a representation, limits; and the ``Plan`` that comes out.
 
-``RequestFields`` is filled by the adapter from the request, ``Representation`` by ``core.head`` from the app's
+``RequestFields`` is filled by the adapter from the request, ``Representation`` by ``core.app_head`` from the app's
 response. ``core.plan`` turns both into a ``Plan``, which says why in a ``Reason``.
 """
 
@@ -73,9 +73,9 @@ class RequestFields(NamedTuple):
         return self[2:] != _ABSENT_BUT_RANGE
 
     @property
-    def is_conditional(self) -> bool:
-        """True if the request asks for anything but the whole representation, unconditionally."""
-        return self[1:] != _ALL_ABSENT
+    def is_plain(self) -> bool:
+        """True for a request with neither Range nor a condition: it asks for the whole representation."""
+        return self[1:] == _ALL_ABSENT
 
 
 class Representation(NamedTuple):

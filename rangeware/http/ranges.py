@@ -154,7 +154,7 @@ def _without_leading_zeros(text: str) -> str:
 
 
 def _clamped(text: str) -> str:
-    """Replace an ASCII numeral beyond any length by one that ``int`` can take; text that is no numeral stays none."""
+    """Replace an ASCII numeral beyond any length by one that ``int`` can take, and long text that is none by "?"."""
     if len(text) <= _MAX_DIGITS:
         return text
     slices = (text[pos:pos + _SLICE] for pos in range(0, len(text), _SLICE))

@@ -14,7 +14,7 @@ from typing import Any
 from ..bodies.detect import find_source, is_sendable_as_is
 from ..bodies.sources import SeekableSource
 from ..bodies.unwrap import may_be_file
-from ..core.head import Field, fastpath_length
+from ..core.app_head import Field, fastpath_length
 from ..core.reply import Reply, single_part
 from ..core.values import Plan, Reason
 from ..http.ranges import parse_range

@@ -1,4 +1,4 @@
-"""``RangeMiddleware``: what the server calls, and what the app gets to see of the request.
+"""``RangeMiddleware``, the entry point: it hides Range from the app and chooses the way of the response.
 
 Most requests carry neither Range nor a precondition. They take the fast path unless the response needs a closer look.
 All others get a ``WsgiResponder`` of the general way and, with Range, a copy of environ that hides it from the app.

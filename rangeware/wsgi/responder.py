@@ -11,19 +11,19 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from ..bodies.closing import ClosingIterator, close_and_log, single_block
+from ..bodies.closing import ClosingIterator, block_after_closing, close_and_log
 from ..bodies.sources import Source
 from ..bodies.spool import Spool
 from ..bodies.streams import ForwardSource, PeekableChunks
 from ..bodies.unwrap import closable_of
-from ..core.head import AppHead, Field
+from ..core.app_head import AppHead, Field
 from ..core.options import Options
 from ..core.reply import ACCEPT_RANGES, Reply
 from ..core.values import Plan, Reason, RequestFields
 from ..responder import Responder, with_file_segments
 from . import fastpath
 from .file_wrapper import FileWrapper
-from .sendfile import via_server_wrapper, without_doubled_fields
+from .sendfile import via_server_wrapper
 from .write import Write, WriteAdapter
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ _STATUS_LINES = {
     416: "416 Range Not Satisfiable",
 }
 _PLAIN_GET = RequestFields("GET")
+
+_DOUBLING = ("a2wsgi.wsgi", "hypercorn.app_wrappers", "werkzeug.serving")
+"""Modules of the servers that send a Date and a Server of their own even if the app has sent them."""
 
 NO_HEAD, HEAD_HELD, COMMITTED, PASSED_ON = range(4)
 """Stages of a response: no head yet; a head that the app may still replace; too late to replace it; all is up to the
@@ -167,7 +170,7 @@ class WsgiResponder:
         status = self._status or ""
         if status[:3] == "200":
             status = _STATUS_LINES.get(reply.status, status)
-        self._server_write = self._server_start(status, without_doubled_fields(reply.fields, self._server_start))
+        self._server_write = self._server_start(status, _without_doubled_fields(reply.fields, self._server_start))
         return self._server_write
 
     def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
@@ -176,14 +179,14 @@ class WsgiResponder:
         if reply.segments is None:  # some servers send the head with the first block, so that there must be one
             return (b"",) if type(body) in (list, tuple) and not body else body
         if source is None or not reply.needs_source:
-            return single_block(reply.literals, self._body_closable)
+            return block_after_closing(reply.literals, self._body_closable)
         return self._render(reply, source)
 
     def _render(self, reply: Reply, source: Source) -> Iterable[bytes]:
         """Return content with bytes of the representation: one block, the server's own wrapper, or our blocks."""
         content = self._responder.read_if_small(reply, source)
         if content is not None:
-            return single_block(content, self._body_closable)
+            return block_after_closing(content, self._body_closable)
         segments, block_size = reply.segments or (), self._options.block_size
         wrapped = via_server_wrapper(self._environ, reply.status, source, segments, block_size, self._body_closable)
         if wrapped is not None:
@@ -215,3 +218,10 @@ def _status_code(status: str | None) -> int:
         return 200
     code = (status or "")[:3]
     return int(code) if code.isascii() and code.isdigit() else 0
+
+
+def _without_doubled_fields(fields: list[Field], start_response: object) -> list[Field]:
+    """Drop the fields that the server of this ``start_response`` would send a second time (RFC 9110 5.3)."""
+    if getattr(start_response, "__module__", None) not in _DOUBLING:
+        return fields
+    return [field for field in fields if field[0].lower() not in ("date", "server")]

@@ -1,4 +1,4 @@
-"""Sending a file by the server's own means: which servers can be trusted with it, and the file object they are given.
+"""Send a file by the server's own means: the servers that can be trusted with it, and the file object for them.
 
 PEP 3333 lets a server offer ``wsgi.file_wrapper``, and several send a file in it with ``sendfile`` or in a loop in C.
 They differ in what they make of the file's position and of Content-Length. A server that is not named here gets
@@ -15,7 +15,6 @@ from typing import Any
 
 from ..bodies.closing import close_all
 from ..bodies.sources import DiskFile, Source
-from ..core.head import Field
 from ..core.segments import Segment
 from ..errors import TruncatedSource
 from ..http.ranges import ByteRange
@@ -68,16 +67,6 @@ Content-Length say. That is wrong for a part, and for a whole file that grows me
 """
 
 _MOST_ASKED = 1 << 30  # bytes; a wrapper in C takes no number beyond 31 bits
-
-_DOUBLING = ("a2wsgi.wsgi", "hypercorn.app_wrappers", "werkzeug.serving")
-"""Modules of the servers that send a Date and a Server of their own even if the app has sent them."""
-
-
-def without_doubled_fields(fields: list[Field], start_response: object) -> list[Field]:
-    """Drop the fields that the server of this ``start_response`` would send a second time (RFC 9110 5.3)."""
-    if getattr(start_response, "__module__", None) not in _DOUBLING:
-        return fields
-    return [field for field in fields if field[0].lower() not in ("date", "server")]
 
 
 def hides_file(wrapper: object) -> bool:
@@ -173,8 +162,8 @@ class SendableFile(BoundedFile):
     def fileno(self) -> int:
         """Return a descriptor of our own, at our position.
 
-        The app's descriptor may share its position with others, and stands ahead of the file's own position by the
-        bytes in its buffer. The danger: closing ours ends the ``fcntl`` locks of this process on the file.
+        The app's descriptor may share its position with other open files, and is ahead of ``tell()`` by the bytes in
+        the file's buffer. The danger: closing ours ends the ``fcntl`` locks of this process on the file.
 
         :raises OSError: if the system cannot open a file again by its descriptor (Linux can); servers then iterate.
         :raises ValueError: if the file is closed.

@@ -187,7 +187,7 @@ def test_an_app_that_hears_of_the_end_may_take_its_time():
 
 def test_a_task_left_behind_ends_with_the_app(monkeypatch):
     """It does not wait until nobody can be listening any more."""
-    monkeypatch.setattr("rangeware.backends._LOOK", 20)
+    monkeypatch.setattr("rangeware.backends._POLL_SECONDS", 20)
     left = []
 
     async def careless(scope, receive, send):

@@ -310,7 +310,7 @@ def test_an_app_that_listens_may_end_by_itself(on_trio):
 
 @HOSTS
 def test_an_app_that_listens_in_vain_is_cancelled(monkeypatch, on_trio):
-    monkeypatch.setattr("rangeware.backends._LOOKS", 2)
+    monkeypatch.setattr("rangeware.backends._POLLS", 2)
     app = Streaming()
 
     async def never():
@@ -1277,7 +1277,7 @@ def test_an_old_cancellation_is_not_taken_for_a_new_one():
 
 @HOSTS
 def test_an_app_that_sends_where_no_cancellation_comes_is_told(on_trio, monkeypatch):
-    monkeypatch.setattr("rangeware.backends._LOOKS", 1)
+    monkeypatch.setattr("rangeware.backends._POLLS", 1)
     told = []
 
     async def app(scope, receive, send):
@@ -1289,7 +1289,7 @@ def test_an_app_that_sends_where_no_cancellation_comes_is_told(on_trio, monkeypa
 
 
 def test_an_app_that_waits_for_its_producer_ends(monkeypatch):
-    monkeypatch.setattr("rangeware.backends._LOOKS", 1)
+    monkeypatch.setattr("rangeware.backends._POLLS", 1)
     app = Streaming()
 
     async def patient(scope, receive, send):

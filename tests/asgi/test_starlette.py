@@ -48,7 +48,7 @@ TAGGED = {**LENGTH, "ETag": '"v1"'}
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """An app that may end by itself is looked after more often, so that nobody waits."""
-    monkeypatch.setattr("rangeware.backends._LOOK", 0.0005)
+    monkeypatch.setattr("rangeware.backends._POLL_SECONDS", 0.0005)
 
 
 @pytest.fixture

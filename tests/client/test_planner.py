@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rangeware.client.errors import ChangedError, NetworkError
 from rangeware.client.options import DownloadOptions
 from rangeware.client.planning.assessment import RangeRequest
-from rangeware.client.planning.planner import OVERLAP, PROBE, RESUMED, Planner
+from rangeware.client.planning.planner import RESUMED_OVERLAP, UNVERIFIED_OVERLAP, VERIFIED_OVERLAP, Planner
 from rangeware.client.planning.range_fetch import RangeFetch, divide
 from rangeware.client.planning.response_head import FileVersion, ResponseHead
 from rangeware.client.planning.state import OverlapCheck, SavedState
@@ -65,13 +65,14 @@ def test_a_break_is_followed_by_a_request_for_the_rest_under_if_range():
     planner.on_failure(segment, "reset", 1.0, 1.0)
     assert planner.next_fetch(1.0) is None
     ask = planner.next_fetch(2.0).request
-    assert (ask.first_pos, ask.new_from, ask.last_pos, ask.if_range) == (500_000 - PROBE, 500_000, None, '"a"')
+    assert (ask.first_pos, ask.new_from) == (500_000 - VERIFIED_OVERLAP, 500_000)
+    assert (ask.last_pos, ask.if_range) == (None, '"a"')
 
 
 def test_a_resumed_run_compares_more():
     state = SavedState(URL, URL, STRONG, (ByteRange(0, 499_999),))
     ask = Planner(URL, DownloadOptions(), state).next_fetch(0.0).request
-    assert (ask.first_pos, ask.new_from) == (500_000 - RESUMED, 500_000)
+    assert (ask.first_pos, ask.new_from) == (500_000 - RESUMED_OVERLAP, 500_000)
 
 
 def test_a_resumed_run_has_one_connection_until_the_version_is_sure():
@@ -83,7 +84,7 @@ def test_a_resumed_run_has_one_connection_until_the_version_is_sure():
     planner.on_head(first, part(first.request, 199_999), URL, 0.0, 1.0)
     others = [planner.next_fetch(0.0), planner.next_fetch(0.0), planner.next_fetch(0.0)]
     assert [each and (each.request.first_pos, each.request.new_from, each.request.last_pos) for each in others] == [
-        (300_000 - PROBE, 300_000, 499_999), (600_000 - PROBE, 600_000, None), None]
+        (300_000 - VERIFIED_OVERLAP, 300_000, 499_999), (600_000 - VERIFIED_OVERLAP, 600_000, None), None]
 
 
 @pytest.mark.parametrize("head", [
@@ -96,7 +97,7 @@ def test_without_a_strong_validator_there_is_one_connection(head):
     assert planner.next_fetch(9.0) is None
     bring(planner, segment, 500_000)
     planner.on_failure(segment, "reset", 1.0, 0.0)
-    assert planner.next_fetch(1.0).request.first_pos == 500_000 - OVERLAP
+    assert planner.next_fetch(1.0).request.first_pos == 500_000 - UNVERIFIED_OVERLAP
 
 
 def test_a_part_without_validator_is_asked_for_again_with_the_overlap():
@@ -106,7 +107,7 @@ def test_a_part_without_validator_is_asked_for_again_with_the_overlap():
     again = planner.next_fetch(1.0)
     assert not planner.on_head(again, part(again.request, etag=""), URL, 1.0, 0.0)
     once_more = planner.next_fetch(1.0)
-    assert once_more.request.first_pos == 500_000 - OVERLAP
+    assert once_more.request.first_pos == 500_000 - UNVERIFIED_OVERLAP
     assert planner.on_head(once_more, part(once_more.request, etag=""), URL, 1.0, 0.0)
     assert planner.next_fetch(9.0) is None
 
@@ -181,7 +182,7 @@ def test_four_connections_where_forced():
     assert others[3] is None
     assert sorted((each.pos, each.last_pos) for each in [first, *others[:3]]) == [
         (0, 249_999), (250_000, 499_999), (500_000, 749_999), (750_000, 999_999)]
-    assert all(each.request.first_pos == each.request.new_from - PROBE for each in others[:3])
+    assert all(each.request.first_pos == each.request.new_from - VERIFIED_OVERLAP for each in others[:3])
 
 
 @pytest.mark.parametrize("head", [
@@ -324,7 +325,7 @@ def test_short_parts_are_gone_on_with_at_once():
         planner.on_head(segment, part(segment.request, segment.request.first_pos + 9999), URL, 0.0, 1.0)
         bring(planner, segment, 10_000 - segment.overlap.length)
         planner.on_end(segment, 0.0, 1.0)
-    assert planner.state.finished.length == 10_000 + 4 * (10_000 - PROBE)
+    assert planner.state.finished.length == 10_000 + 4 * (10_000 - VERIFIED_OVERLAP)
 
 
 def test_parts_shorter_than_the_overlap_bring_it_down():
@@ -511,7 +512,7 @@ class Client:
        least=st.sampled_from([300, 5000]))
 def test_whatever_breaks_the_file_becomes_whole(seed, length, etag, segments, slices, cut, least):
     content = random.Random(seed).randbytes(length)
-    in_order = etag == '"a"' or slices > OVERLAP  # else too little could be compared, and it comes in one piece
+    in_order = etag == '"a"' or slices > UNVERIFIED_OVERLAP  # else it comes in one piece
     planner = Planner(URL, DownloadOptions(segments=segments, segment_size=least, worthwhile=0, tries=10**6))
     client = Client(planner, Server(seed, content, etag, slices, cut if in_order else 0.0), length)
     for _ in range(20_000):
@@ -534,7 +535,7 @@ def test_what_is_all_there_is_shown_to_be_of_today(head, complete):
     planner = Planner(URL, DownloadOptions(), SavedState(URL, URL, STRONG, (ByteRange(0, LENGTH - 1),)))
     assert not planner.state.is_complete
     segment = planner.next_fetch(0.0)
-    assert segment.request.fields["Range"] == f"bytes={LENGTH - RESUMED}-"
+    assert segment.request.fields["Range"] == f"bytes={LENGTH - RESUMED_OVERLAP}-"
     planner.on_head(segment, head(segment.request), URL, 0.0, 0.0)
     planner.on_end(segment, 0.0, 0.0)
     assert (planner.state.is_complete, planner.error) == (complete, None)
@@ -646,4 +647,4 @@ def test_short_parts_do_not_shorten_what_is_compared_without_validators():
     planner.on_failure(segment, "too short", 0.0, 0.0)
     segment = planner.next_fetch(0.0)
     assert not planner.on_head(segment, part(segment.request, etag=""), URL, 0.0, 0.0)
-    assert planner.next_fetch(0.0).request.first_pos == 500_000 - OVERLAP
+    assert planner.next_fetch(0.0).request.first_pos == 500_000 - UNVERIFIED_OVERLAP

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from rangeware.core.head import AppHead, describe, validators_of_file
+from rangeware.core.app_head import AppHead, describe, validators_of_file
 from rangeware.core.plan import decide
 from rangeware.core.reply import compose
 from rangeware.core.values import Limits, Plan, Reason, RequestFields

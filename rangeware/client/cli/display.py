@@ -197,7 +197,7 @@ def _write(line: str, stream: TextIO | None) -> None:
 
 
 def _mute(stream: TextIO) -> None:
-    """Send a stream that nobody reads any more to nowhere: its buffer must not fail at the end of the process."""
+    """Redirect a broken stream to /dev/null: flushing its buffer at the end of the process must not fail."""
     with suppress(OSError, ValueError), open(os.devnull, "wb") as nothing:
         os.dup2(nothing.fileno(), stream.fileno())
 

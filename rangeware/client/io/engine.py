@@ -2,7 +2,7 @@
 
 The connection threads read responses and write them to the part file. The calling thread starts them as the planner
 says, saves the journal once a second, reports progress, and sees the end come. One lock guards the planner and the
-question which part file is the current one; nobody holds it while reading from the network or writing to the disk.
+choice of the current part file. It is never held while reading from the network or writing to the disk.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class Engine:
 
     @contextlib.contextmanager
     def _using_part_file(self) -> Iterator[None]:
-        """Keep the part file open, and of this generation, meanwhile.
+        """Keep the part file open and current inside the ``with`` block.
 
         Only for connection threads. The calling thread waits until there are no users: an interrupt that reached it
         in here, such as Ctrl-C, could leave it waiting for itself.

@@ -62,7 +62,7 @@ class Output:
                 self.current.discard()
                 self.current.reopen()
             self._refuse_existing(self.current.path)
-        if self.current.has_other_name:
+        if self.current.has_hard_link:
             self._set_aside("the partial file has a second name")
 
     @property

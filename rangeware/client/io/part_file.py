@@ -2,8 +2,8 @@
 
 A run holds an exclusive lock on the part file as long as it has it open, so that two runs of the same command never
 write into one file; the system releases the lock when a run dies. The journal names only bytes that are in the file
-(see ``journal``): data is flushed before a journal that names it takes its place, by a rename, and the old journal is
-removed before bytes that it names may change. A later run therefore never trusts bytes that are not there.
+(see ``journal``): its first line names only bytes that were flushed before it, and the old journal is removed before
+bytes that it names may change. A later run therefore never trusts bytes that are not there.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class PartFile:
         self.reopen()
 
     @property
-    def has_other_name(self) -> bool:
+    def has_hard_link(self) -> bool:
         """True if the file has a second name (a hard link): bytes written here would change that file too."""
         return os.fstat(self._file).st_nlink > 1
 
@@ -231,10 +231,10 @@ class PartFile:
         return journal
 
     def commit(self, journal: int, written: Iterable[ByteRange], checks: Iterable[OverlapCheck]) -> None:
-        """Replace the old journal by the staged one. ``sync`` makes that last.
+        """Replace the old journal by the staged one. Call ``sync`` afterwards to make that durable.
 
-        :param written: the bytes in the file by now. The caller sees to it that they do not change meanwhile: a line
-            that went into the old journal after this call would be lost.
+        :param written: the bytes in the file by now. The caller holds the lock under which they are added: a line that
+            went into the old journal during this call would be lost.
         :param checks: the comparisons that are still to be made by now.
         """
         with disk_errors(self.path):

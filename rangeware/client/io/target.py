@@ -80,7 +80,7 @@ class Target:
 
     @property
     def is_ready(self) -> bool:
-        """True if there is a part file whose journal may say what the planner's state is."""
+        """True if there is a part file that belongs to the planner's state, so that it can be saved."""
         return self._has_part_file and self._is_current
 
     @property
@@ -95,7 +95,7 @@ class Target:
         return self._planner.state.saved._replace(digest=self._digest)
 
     def open(self, head: ResponseHead) -> bool:
-        """Have a part file for the content of an accepted response. False if one was found that can be resumed."""
+        """Open a part file for the content of an accepted response; False if one was found to resume instead."""
         known = self._digest if self._is_current else None  # the digest of the version before does not count
         self._digest = self._asked or known or declared_digest(head.fields)
         if self._output is None:

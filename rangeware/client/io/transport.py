@@ -1,4 +1,4 @@
-"""Requests over urllib3: a GET, its redirects, and the response of which the head is there.
+"""Requests over urllib3: a GET, its redirects, and the response once its head has been received.
 
 Redirects are followed here and not by urllib3, since credentials must not go to another origin. Everything that can go
 wrong on the network is raised as ``RequestFailed``, with a reason for a person.
@@ -72,7 +72,7 @@ def parse_address(url: str) -> Address:
 
 
 class Response:
-    """A response whose head has come.
+    """A response whose head has been received.
 
     :param address: the URL that sent it.
     """

@@ -3,9 +3,10 @@
 The engine asks ``next_fetch`` what to do, and reports what came of it: ``on_head``, then ``claim`` for each block of
 content, then ``on_end`` or ``on_failure``. Time and chance come as arguments.
 
-Every request also asks for some bytes before the missing ones, the *overlap*. They are compared with the bytes that are
-there, since servers and caches do send other bytes than they say. How many depends on what vouches for the version: see
-``OVERLAP``, ``PROBE`` and ``RESUMED``.
+A request for a range that does not begin at byte 0 also asks for some bytes before the missing ones, the *overlap*.
+They are compared with the bytes that are there, since servers and caches do send other bytes than they say. How many
+depends on whether a strong validator vouches for the version: see
+``UNVERIFIED_OVERLAP``, ``VERIFIED_OVERLAP`` and ``RESUMED_OVERLAP``.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from .response_head import FileVersion, ResponseHead
 from .retry import RetryPolicy
 from .state import DownloadState, OverlapCheck, SavedState
 
-OVERLAP = 65536
+UNVERIFIED_OVERLAP = 65536
 """Bytes of overlap where no strong validator vouches for the version: the overlap alone has to."""
 
-PROBE = 4096
+VERIFIED_OVERLAP = 4096
 """Bytes of overlap where one does: a server may still send another slice than it says."""
 
-RESUMED = 16384
+RESUMED_OVERLAP = 16384
 """Bytes of overlap at the first request of a new run: a date as validator tells versions apart by a second only."""
 
 _MOST_CHANGES = 5  # new versions in one run
@@ -61,7 +62,7 @@ class Planner:
         self._seen: FileVersion | None = None
         self._mismatches = 0
         self._is_end_unsure = False  # a response of unknown length has ended: at the end of the file, or broken off?
-        self._longest_overlap = RESUMED
+        self._longest_overlap = RESUMED_OVERLAP
         if saved is not None:
             self.resume(saved)
 
@@ -102,7 +103,7 @@ class Planner:
 
     def _overlap_length(self, first_pos: int, length: int) -> int:
         """The bytes of overlap before ``first_pos``, at most ``length``: those that are there or will be."""
-        if length < OVERLAP:  # where no validator vouches, short responses do not make the overlap shorter
+        if length < UNVERIFIED_OVERLAP:  # where no validator vouches, short responses do not make the overlap shorter
             length = min(length, self._longest_overlap)
         return min(length, self.state.finished.length_before(first_pos) or first_pos)
 
@@ -111,9 +112,9 @@ class Planner:
         if self._without_ranges:
             return RangeRequest(state.address, ranged=False)
         if_range = None if state.version is None else state.version.if_range
-        vouched = PROBE if state.is_verified else RESUMED
+        vouched = VERIFIED_OVERLAP if state.is_verified else RESUMED_OVERLAP
         is_unvouched = if_range is None or state.needs_long_overlap
-        overlap = self._overlap_length(first_pos, OVERLAP if is_unvouched else vouched)
+        overlap = self._overlap_length(first_pos, UNVERIFIED_OVERLAP if is_unvouched else vouched)
         to_the_end = last_pos is None or last_pos + 1 == state.complete_length
         return RangeRequest(state.address, first_pos - overlap, first_pos, None if to_the_end else last_pos, if_range)
 
@@ -134,7 +135,8 @@ class Planner:
             return False
         state = self.state
         request = fetch.request
-        enough = len(state.fetches) == 1 and fetch.overlap.length >= self._overlap_length(request.new_from, OVERLAP)
+        needed = self._overlap_length(request.new_from, UNVERIFIED_OVERLAP)
+        enough = len(state.fetches) == 1 and fetch.overlap.length >= needed
         known = None if self._without_ranges else state.version
         assessment = assess(request, known, head, seen=self._seen, enough=enough)
         if assessment.outcome in (Outcome.ACCEPT, Outcome.COMPLETE):

@@ -14,13 +14,13 @@ _SILENT = 3.0  # seconds without the first byte after which a connection counts 
 
 
 class RangeFetch:
-    """One request, and how much of the bytes that it is to bring has come.
+    """One request, and how many of its bytes have arrived.
 
     :param request: the request.
     :param last_pos: the last byte wanted, inclusive; None as long as nobody knows which is the last of the file.
     :param started: the time of the request, in seconds on any clock.
 
-    :ivar heard_at: since when the next bytes have been waited for.
+    :ivar heard_at: the time of the last sign of life from the server.
     :ivar pos: the position of the next byte to come.
     :ivar last_pos: as above; it moves down when the fetch is divided.
     :ivar is_framed: True if the end of the content shows without a length.

@@ -1,4 +1,4 @@
-"""The state of a download: which bytes of which version are there, who fetches the rest, and what a later run needs.
+"""The state of a download: the bytes that are there, their version, and the requests for the rest.
 
 ``DownloadState`` is what the planner works on. ``SavedState`` is the part of it that outlives the process: the journal
 beside the part file holds it as text.
@@ -16,10 +16,10 @@ from .response_head import FileVersion
 
 
 class OverlapCheck(NamedTuple):
-    """Bytes before those that a response brought, by that same response.
+    """The overlap as one response sent it: its range, and the SHA-256 of its bytes.
 
-    The bytes in the part file there, which another response has brought or will bring, must have this SHA-256.
-    Otherwise the two responses are not of the same version, whatever their heads say.
+    The bytes in the part file at that place come from another response, or will. If they have another SHA-256, the two
+    responses are not of the same version, whatever their heads say.
     """
 
     part: ByteRange

@@ -1,4 +1,4 @@
-"""Throughput: how many bytes per second come, and how many may."""
+"""Measure and limit the bytes per second of a download."""
 
 from __future__ import annotations
 

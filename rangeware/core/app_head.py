@@ -2,7 +2,7 @@
 
 An adapter reads the head that the app sent into an ``AppHead``. ``describe`` makes the ``Representation`` of it that
 ``core.plan`` decides on; ``validators_of_file`` makes the ETag and Last-Modified that the head of a file lacks.
-``fastpath_length`` is the shortcut of both adapters past all that, for responses of which a quick look tells enough.
+``fastpath_length`` lets both adapters skip all that for simple responses.
 """
 
 from __future__ import annotations
