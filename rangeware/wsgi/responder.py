@@ -51,8 +51,10 @@ server."""
 class WsgiResponder:
     """One request and its response; called by the app as ``start_response``."""
 
-    __slots__ = ("_body_closable", "_environ", "_fields", "_options", "_request", "_responder", "_server_start",
-                 "_server_write", "_stage", "_status", "_written")
+    # The body is not kept here: it may hold us, as the start_response that it was made with, and the cycle would keep
+    # both alive, with a file that only the end of the body closes (CherryPy's).
+    __slots__ = ("_environ", "_fields", "_options", "_request", "_responder", "_server_start", "_server_write",
+                 "_stage", "_status", "_written")
 
     def __init__(self, options: Options, environ: Environ, start_response: StartResponse,
                  request: RequestFields = _PLAIN_GET) -> None:
@@ -100,19 +102,19 @@ class WsgiResponder:
 
     def respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return the content for the server, after the app has answered with ``body``."""
-        self._body_closable = closable_of(body)
+        closable = closable_of(body)
         self._responder = Responder(self._options, self._environ, self._request)
         try:
             if self._stage == NO_HEAD:
-                body = self._peek(body)
+                body = closable = self._peek(body)
             if self._status is None:  # an error of the app, which the server will report
                 return body
             if self._written is not None:
                 return ClosingIterator(self._written.rest(body), self._written.missing, body)
-            content = self._try_fastpath(body)
-            return self._respond(body) if content is None else content
+            content = self._try_fastpath(body, closable)
+            return self._respond(body, closable) if content is None else content
         except BaseException:
-            close_and_log(self._body_closable)
+            close_and_log(closable)
             raise
 
     def _peek(self, body: Iterable[bytes]) -> PeekableChunks:
@@ -120,10 +122,9 @@ class WsgiResponder:
         chunks = PeekableChunks(body)
         if chunks.peek():
             self._stage = max(self._stage, COMMITTED)
-        self._body_closable = chunks
         return chunks
 
-    def _try_fastpath(self, body: Iterable[bytes]) -> Iterable[bytes] | None:
+    def _try_fastpath(self, body: Iterable[bytes], closable: object) -> Iterable[bytes] | None:
         """Respond to a single range if that is possible in few steps; otherwise None."""
         request = self._request
         if request.range is None or request.needs_validators or request.method != "GET" or self._status != "200 OK":
@@ -133,9 +134,13 @@ class WsgiResponder:
             return None
         plan, reply, source = found
         self._commit(plan, reply)
-        return self._render(reply, source)
+        return self._render(reply, source, closable)
 
-    def _respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
+    def _respond(self, body: Iterable[bytes], closable: object) -> Iterable[bytes]:
+        """Respond in the general way.
+
+        :param closable: closed instead of the body, if that is not iterated over.
+        """
         head = AppHead(_status_code(self._status), self._fields)
         source = self._responder.find_source(head, body)
         completed = self._responder.complete_head(head, source)
@@ -143,14 +148,15 @@ class WsgiResponder:
         spools = plan.reason is Reason.UNKNOWN_LENGTH and self._options.spool_limit > 0
         skips_forward = isinstance(source, ForwardSource) and reply.needs_source
         if (spools or skips_forward) and type(body) is not PeekableChunks:
-            return self._respond(self._peek(body))
+            chunks = self._peek(body)
+            return self._respond(chunks, chunks)
         if spools:
             return self._respond_spooled(head, body)
         has_new_length = completed is not head and completed.complete_length != head.complete_length
         if has_new_length and not isinstance(body, (list, tuple)) or type(body) is FileWrapper:
             reply = with_file_segments(reply, source)
         self._commit(plan, reply)
-        return self._content(reply, source, body)
+        return self._content(reply, source, body, closable)
 
     def _respond_spooled(self, head: AppHead, body: Iterable[bytes]) -> Iterable[bytes]:
         """Respond with a body of unknown length after reading ahead in it."""
@@ -160,8 +166,8 @@ class WsgiResponder:
         plan, reply = self._responder.plan(head, source)
         self._commit(plan, reply)
         replayed = chain(spool.replay(self._options.block_size), chunks)
-        self._body_closable = rest = ClosingIterator(replayed, None, body, spool.file)
-        return self._content(reply, source, rest)
+        rest = ClosingIterator(replayed, None, body, spool.file)
+        return self._content(reply, source, rest, rest)
 
     def _commit(self, plan: Plan, reply: Reply) -> Write:
         """Publish the plan, for whoever reads it from within ``start_response``, and give the head to the server."""
@@ -173,25 +179,27 @@ class WsgiResponder:
         self._server_write = self._server_start(status, _without_doubled_fields(reply.fields, self._server_start))
         return self._server_write
 
-    def _content(self, reply: Reply, source: Source | None, body: Iterable[bytes]) -> Iterable[bytes]:
+    def _content(
+        self, reply: Reply, source: Source | None, body: Iterable[bytes], closable: object
+    ) -> Iterable[bytes]:
         if self._responder.has_no_content(reply):  # not an empty list, of which a server may tell the length
-            return ClosingIterator(iter(()), 0, self._body_closable)
+            return ClosingIterator(iter(()), 0, closable)
         if reply.segments is None:  # some servers send the head with the first block, so that there must be one
             return (b"",) if type(body) in (list, tuple) and not body else body
         if source is None or not reply.needs_source:
-            return block_after_closing(reply.literals, self._body_closable)
-        return self._render(reply, source)
+            return block_after_closing(reply.literals, closable)
+        return self._render(reply, source, closable)
 
-    def _render(self, reply: Reply, source: Source) -> Iterable[bytes]:
+    def _render(self, reply: Reply, source: Source, closable: object) -> Iterable[bytes]:
         """Return content with bytes of the representation: one block, the server's own wrapper, or our blocks."""
         content = self._responder.read_if_small(reply, source)
         if content is not None:
-            return block_after_closing(content, self._body_closable)
+            return block_after_closing(content, closable)
         segments, block_size = reply.segments or (), self._options.block_size
-        wrapped = via_server_wrapper(self._environ, reply.status, source, segments, block_size, self._body_closable)
+        wrapped = via_server_wrapper(self._environ, reply.status, source, segments, block_size, closable)
         if wrapped is not None:
             return wrapped
-        return ClosingIterator(source.render(segments), reply.length, self._body_closable)
+        return ClosingIterator(source.render(segments), reply.length, closable)
 
     def _write(self, data: bytes) -> None:
         """Take content from the app (PEP 3333, the callable that ``start_response`` returns)."""

@@ -625,6 +625,43 @@ def test_no_cycle_keeps_the_file_alive(fields: dict[str, str], tmp_path: Path) -
         gc.enable()
 
 
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="counts on the reference counter")
+@pytest.mark.parametrize("fields", [
+    {}, {"range": "bytes=0-9"}, {"range": "bytes=0-9,50-"}, {"range": "bytes=5000-"}, {"if_none_match": "*"},
+    {"range": "bytes=0-9", "if_range": '"v1"'},
+], ids=str)
+@pytest.mark.parametrize("declares", [True, False])
+def test_a_body_that_holds_start_response_is_in_no_cycle(fields: dict[str, str], declares: bool) -> None:
+    # CherryPy's body does, and its file is closed when the last reference to it goes.
+    alive: list[Any] = []
+
+    class Body:
+        def __init__(self, start_response: START) -> None:
+            self.start_response = start_response
+            self._chunks = iter(cut(CONTENT, 100))
+            start_response("200 OK", [field for field in HEAD if declares or field[0] != "Content-Length"])
+            alive.append(1)
+
+        def __iter__(self) -> Iterator[bytes]:
+            return self._chunks
+
+        def close(self) -> None:
+            pass
+
+        def __del__(self) -> None:
+            alive.remove(1)
+
+    app = RangeMiddleware(lambda environ, start_response: Body(start_response), spool_limit=10_000)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(2):  # the second request may take the fast path
+            _serve(app, environ_for(**fields))
+            assert alive == []
+    finally:
+        gc.enable()
+
+
 def _serve(app: Any, environ: dict[str, Any]) -> bytes:
     wire = Wire()
     body = app(environ, wire.start_response)
