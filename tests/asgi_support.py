@@ -121,11 +121,11 @@ class Wire:
 
     @property
     def is_complete(self) -> bool:
-        """Whether a client would take the answer for whole."""
+        """True if a client would take the response for complete."""
         return self._stage == "end"
 
     def answer(self) -> Answer:
-        """What the client got, after the app has returned."""
+        """The response that the client got, after the app has returned."""
         assert self.is_complete, f"the app returned at the {self._stage}"
         start = next(message for message in self.messages if message["type"] == "http.response.start")
         fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]

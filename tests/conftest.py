@@ -1,4 +1,4 @@
-"""What all tests need."""
+"""Settings for all tests."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def ranges(number: int, length: int, step: int = 0) -> Callable[[int], dict[str,
 
 
 def always(**fields: str) -> Callable[[int], dict[str, str]]:
-    """The same fields in each variant."""
+    """Make a function that gives these fields to each variant."""
     return lambda turn: fields
 
 

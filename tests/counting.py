@@ -45,7 +45,7 @@ _DRIVERS = {__file__, *DRIVERS}
 
 
 class Work(NamedTuple):
-    """What one request made the middleware do: Python functions entered (a generator that goes on counts too), C
+    """The work of the middleware for one request: Python functions entered (also a generator that is resumed), C
     functions called, and bytecode instructions executed."""
 
     calls: int
@@ -91,7 +91,7 @@ def count_all(names: tuple[str, ...] = ()) -> dict[str, Work]:
 
 
 def _is_ours(frame: FrameType | None) -> bool:
-    """Whether rangeware is nearer to this frame, among its callers and itself, than the app and the server."""
+    """True if rangeware is nearer to this frame, among its callers and itself, than the app and the server."""
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith(_PACKAGE):
@@ -153,7 +153,7 @@ def _traced() -> Iterator[Counter[str]]:
 
 @contextlib.contextmanager
 def _monitored() -> Iterator[Counter[str]]:
-    """What ``_traced`` does, for Pythons that leave instructions out when they trace."""
+    """Do as ``_traced`` does, for Pythons that leave instructions out when they trace."""
     counted: Counter[str] = Counter()
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
     tool = next(number for number in range(6) if monitoring.get_tool(number) is None)
@@ -175,7 +175,7 @@ def _monitored() -> Iterator[Counter[str]]:
 
 @contextlib.contextmanager
 def _without_collector() -> Iterator[None]:
-    """What the garbage collector calls is nobody's work."""
+    """Switch the garbage collector off: its calls are nobody's work."""
     gc.disable()
     try:
         yield

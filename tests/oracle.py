@@ -1,4 +1,4 @@
-"""What RFC 9110 says about one request: an independent judge, slow and plain on purpose.
+"""The oracle, an independent judge of what RFC 9110 demands for a request: slow and simple on purpose.
 
 Written from sections 5.6, 8.8, 13 and 14 of the RFC, with the README's deliberate choices where the RFC leaves
 one. Bytes are counted in sets of positions and numerals are compared as text, so that no mistake in arithmetic can be
@@ -142,7 +142,7 @@ def if_range(text: str, selected: Representation) -> bool:
 # --- Ranges, 14.1 and 14.2 ---
 
 def by_range(text: str, selected: Representation, max_ranges: int = 100, boundary_length: int = 32) -> Expected:
-    """What a Range that is to be looked at brings about (14.2, 15.3.7, 15.5.17)."""
+    """The response to a Range that is not ignored (14.2, 15.3.7, 15.5.17)."""
     specs = range_specs(text)
     length = selected.complete_length
     if specs is None or len(specs) > max_ranges or length == 0:
@@ -175,7 +175,7 @@ def is_range_spec(member: str) -> bool:
 
 
 def magnitude(numeral: str) -> tuple[int, str]:
-    """What sorts numerals of any length by value."""
+    """A sort key for numerals of any length, by value."""
     significant = numeral.lstrip("0")
     return len(significant), significant
 
@@ -198,7 +198,7 @@ def satisfied(spec: tuple[str, str], length: int) -> tuple[int, int] | None:
 
 
 def merged(spans: list[tuple[int, int]]) -> Spans:
-    """What overlaps or touches put together, at the place of the first (15.3.7.2; a deliberate choice)."""
+    """Join ranges that overlap or touch, at the place of the first (15.3.7.2; a deliberate choice)."""
     groups: list[set[int]] = []
     for first, last in spans:
         group = set(range(first, last + 1))

@@ -1,4 +1,4 @@
-"""What the tests share: a WSGI client that counts, and a reader of multipart bodies that is not ours."""
+"""Shared by the tests: a WSGI client that counts, and a reader of multipart bodies that is not ours."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 @pytest.fixture(scope="module")
 def wholes(demo: Demo) -> dict[str, Answer]:
-    """What a request without Range gets, by path."""
+    """The response to a request without Range, by path."""
     return {path: ask(demo, path) for path in LENGTHS}
 
 

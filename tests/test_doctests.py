@@ -64,7 +64,7 @@ def starlette_app() -> Starlette:
 
 
 def names_for(docstring: doctest.DocTest) -> dict[str, Any]:
-    """What the examples of a docstring can name: what its module can, the package's public names, and these."""
+    """The names for the examples of a docstring: those of its module, the package's public ones, and these."""
     names = {**PUBLIC, **docstring.globs, "app": flask_app(),
              "environ": get(RangeMiddleware(answering([CONTENT])), "bytes=0-99").environ}
     described = docstring.name.rpartition(".")[2]

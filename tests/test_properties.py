@@ -100,7 +100,7 @@ def ask(app: App, range: str | None, method: str = "GET", **options: Any) -> Ans
 
 
 def in_one_pass(right: Expected) -> Expected:
-    """What a source that only runs forward does of it: the same parts, in ascending order."""
+    """The parts that a forward-only source sends: the same, in ascending order."""
     return right._replace(spans=tuple(sorted(right.spans)))
 
 
@@ -211,7 +211,7 @@ def test_a_body_of_unknown_length_is_spooled_up_to_the_limit(content, at, value,
 
 
 def ascending(answer: Answer) -> bool:
-    """Whether the parts came in the order in which the source ran."""
+    """True if the parts came in the order of the source."""
     several = "multipart/byteranges" in str(answer.get("Content-Type"))
     places = [part.first_pos for part in parts(answer)] if several else []
     return places == sorted(places)

@@ -1,4 +1,4 @@
-"""What the README promises is what the code has."""
+"""The README agrees with the code."""
 
 from __future__ import annotations
 

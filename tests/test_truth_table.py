@@ -88,7 +88,7 @@ def judge(app: App, method: str, fields: Fields, selected: Representation) -> An
 
 
 def failures(app: App, method: str, requests: Iterable[Fields], selected: Representation) -> list[str]:
-    """What went wrong, with the combination that did it; stops after a few."""
+    """Yield the failures, each with its combination; stop after a few."""
     wrong: list[str] = []
     for fields in requests:
         try:

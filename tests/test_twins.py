@@ -60,11 +60,11 @@ BOUNDARY = "b" * 32  # stands for the one of each answer, which is new
 # --- what the app answers --------------------------------------------------------------------------------------------
 
 class Given(NamedTuple):
-    """What an app answers to every request.
+    """The response of an app to every request.
 
     :param kind: ``list``: all at once; ``stream``: chunk by chunk; ``file``: a file on disk that has this content.
-    :param on_head: whether HEAD gets the content too, as with apps that do not know better.
-    :param echo: whether a field tells what the app was shown of Range and If-Range.
+    :param on_head: True if HEAD gets the content too, as with apps that do not know better.
+    :param echo: True if a field shows what the app saw of Range and If-Range.
     """
 
     kind: str
@@ -95,12 +95,12 @@ class Given(NamedTuple):
 
     @property
     def lies(self) -> bool:
-        """Whether another length is declared than is sent."""
+        """True if another length is declared than is sent."""
         return bool(self.all("content-length")) and self.declared != len(self.content)
 
     @property
     def is_lawful(self) -> bool:
-        """Whether a server would have nothing against this answer if it were passed on as it is."""
+        """True if a server would accept this response if it passed unchanged."""
         in_lower_case = all(not name.startswith("cONTENT") for name, _ in self.fields)
         return in_lower_case and not self.lies and len(self.all("content-length")) <= 1
 
@@ -272,7 +272,7 @@ def borrowed() -> Iterator[tuple[str, Given, Asked]]:
 
 
 def in_latin_1(value: str) -> bool:
-    """Whether a field can have this value: in ASGI it is bytes, and in WSGI text that stands for bytes."""
+    """True if a field can have this value: in ASGI it is bytes, and in WSGI text that stands for bytes."""
     return max(value, default="") <= "\xff"
 
 
@@ -322,23 +322,23 @@ class Case(NamedTuple):
 
     @property
     def joined(self) -> dict[str, str]:
-        """The same, and the lines of those that stand more than once joined in one (RFC 9110 5.3)."""
+        """The fields, with repeated lines joined (RFC 9110 5.3)."""
         return {**self.fields, **joined(self.asked.lines)}
 
     @property
     def is_left_alone(self) -> bool:
-        """Whether the deployer wants it so."""
+        """True if the deployer leaves the request alone."""
         applies = self.options.get("applies")
         return applies is not None and not applies({})
 
     @property
     def is_lawful(self) -> bool:
-        """Whether all that is sent must be to the protocol, also what is the app's own."""
+        """True if all that is sent must follow the protocol, also the app's own messages."""
         return self.given.is_lawful and not self.is_left_alone
 
 
 class Outcome(NamedTuple):
-    """What came of a case, in words that both protocols have."""
+    """The outcome of a case, in values that both protocols have."""
 
     raised: type[Exception] | None
     status: int = 0
@@ -349,7 +349,7 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of(cls, answer: Answer, told: list[object]) -> Outcome:
-        """What the client got and what was told of it."""
+        """The response that the client got, and the plans that ``on_plan`` got."""
         plan: Any = answer.environ.get("rangeware.plan")
         fields = tuple((name.lower(), value) for name, value in answer.fields)
         if plan is None or len(plan.ranges) < 2:
@@ -379,7 +379,7 @@ def as_wsgi(given: Given) -> Callable[..., Iterable[bytes]]:
 
 
 def as_asgi(given: Given) -> Callable[[Any, Any, Any], Awaitable[None]]:
-    """The same answer as an ASGI app gives it."""
+    """The response as an ASGI app sends it."""
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         shown = joined((name.decode(), value.decode("latin-1")) for name, value in scope["headers"])
         hidden = scope.get("rangeware.range"), scope.get("rangeware.if_range")
@@ -405,7 +405,7 @@ def spelled(name: str) -> bytes:
 
 @cache
 def directory() -> Path:
-    """Where the files of the table are, until the process ends."""
+    """The folder of the files of the table, until the process ends."""
     path = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, path)
     return Path(path)
@@ -465,7 +465,7 @@ def current(case: Case) -> tuple[str | None, str | None]:
 
 
 def is_sliceable(case: Case) -> bool:
-    """Whether a Range is to be served (README, "Deliberate choices")."""
+    """True if a Range is to be served (README, "Deliberate choices")."""
     given, options = case.given, case.options
     refused = given.get("transfer-encoding") or given.get("content-range") or given.get("accept-ranges") == "none"
     coded = "gzip" in given.all("content-encoding") and not str(current(case)[0]).startswith('"')
@@ -476,7 +476,7 @@ def is_sliceable(case: Case) -> bool:
 
 
 def right_answer(case: Case) -> Expected:
-    """What the RFC says, in the oracle's reading, of the case of an app that answers 200."""
+    """The response that the oracle expects where the app answers 200."""
     given, options = case.given, case.options
     fields = case.joined
     if not options.get("preconditions", True):
@@ -490,7 +490,7 @@ def right_answer(case: Case) -> Expected:
 
 
 def passes_as_it_is(case: Case) -> bool:
-    """Whether the app's answer is not ours to touch, whatever is asked."""
+    """True if the app's response must pass unchanged, whatever the request."""
     offloaded = any(map(case.given.all, OFFLOADING))  # the front server has the representation
     return case.given.status != 200 or case.asked.method not in ("GET", "HEAD") or case.is_left_alone or offloaded
 
@@ -539,7 +539,7 @@ def every_answer(name: str) -> Iterator[Case]:
 
 
 def is_told_by_its_head(given: Given) -> bool:
-    """Whether nothing is left for the file to tell."""
+    """True if the head lacks nothing that the file could tell."""
     return bool(given.get("etag") and given.get("last-modified") and given.declared) and not given.lies
 
 
@@ -598,7 +598,7 @@ GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
 
 
 def sample(group: str) -> Iterator[Case]:
-    """What the suite runs: all of the answers that every table turns on, and every seventh case of the rest."""
+    """The cases that the suite runs: all of the three plain responses, and every seventh case of the rest."""
     return islice(GROUPS[group](), 0, None, 1 if group in KINDS else 7)
 
 

@@ -138,7 +138,7 @@ urlpatterns = [route("file", django_file), route("stream", django_stream), route
 
 
 def django_app(file: Path) -> App:
-    """What stands in ``asgi.py``."""
+    """The contents of ``asgi.py``."""
     SERVED.append(file)
     return AsgiRangeMiddleware(get_asgi_application(), max_ranges=50)
 

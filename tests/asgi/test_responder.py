@@ -453,7 +453,7 @@ def situation(request, file):
 
 
 def open_files(path: Path) -> int:
-    """How many descriptors of this process are of this file."""
+    """Count the descriptors of this process for this file."""
     links = (os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")
              if os.path.islink(f"/proc/self/fd/{number}"))
     return sum(link == str(path) for link in links)

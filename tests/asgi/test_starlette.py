@@ -211,7 +211,7 @@ def ask_file(app: App, range: str, **more: Any) -> Answer:
 # --- Starlette's middlewares -----------------------------------------------------------------------------------------
 
 async def marking(request: Request, call_next: Any) -> Response:
-    """What a middleware of Starlette's kind does."""
+    """Act as a middleware of Starlette's kind."""
     response: Response = await call_next(request)
     response.headers["X-Marked"] = "yes"
     return response
@@ -448,8 +448,8 @@ def test_trailers_follow_where_the_head_says_so(on_trio: bool, length: bool, val
 
 @pytest.mark.parametrize("fields", [{"range": "bytes=0-9"}, {"if_range": '"v1"'}, {}])
 def test_an_app_is_offered_to_send_a_path_but_no_descriptor(fields: dict[str, str]) -> None:
-    """Where the request names a range: a path can be read anywhere, and what a descriptor gives cannot be cut. The
-    server's own scope is not touched (the strict server looks)."""
+    """If the request has Range: a file can be read from any byte by its path, but the content of a descriptor cannot
+    be sliced. The server's own scope stays as it is (the strict server checks)."""
     offered: list[set[str]] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

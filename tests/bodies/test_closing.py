@@ -24,11 +24,11 @@ UNKNOWN = [HEAD[0], HEAD[2]]
 
 
 class Boom(Exception):
-    """What the apps of this module raise."""
+    """The exception that the apps of this module raise."""
 
 
 class Count:
-    """How often something was closed, and whether it was ever begun."""
+    """Counts how often something was closed, and notes if it was ever started."""
 
     def __init__(self) -> None:
         self.closed = 0
@@ -419,7 +419,7 @@ def test_closed_once_when_the_file_shrinks(value: str, tmp_path: Path) -> None:
 
 
 class FileIter:
-    """What WebOb puts around a file: it has no ``close``, and leaves that to the file."""
+    """Wraps a file as WebOb does: without ``close``, which is left to the file."""
 
     def __init__(self, file: Any) -> None:
         self.file = file

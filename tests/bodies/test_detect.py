@@ -143,7 +143,7 @@ class Inverted(io.FileIO):
 
 
 class InvertedReader(io.BufferedReader):
-    """The same, one floor up."""
+    """Inverts the bytes one layer higher, in the buffered reader."""
 
     def read(self, size: int | None = -1) -> bytes:
         return bytes(255 - byte for byte in super().read(size))

@@ -70,13 +70,13 @@ class Browser:
         assert self.find(selector).get_attribute("value") == text
 
     def segments(self, name: str) -> list[tuple[str, int, int]]:
-        """What the strip of a file shows: (kind, first_pos, last_pos), oldest first."""
+        """The segments that the strip of a file shows: (kind, first_pos, last_pos), oldest first."""
         return [tuple(segment) for segment in self.script(
             "return [...document.querySelectorAll(`[data-file='${arguments[0]}'] .strip i`)].map((i) =>"
             " [i.classList[0], Number(i.dataset.firstPos), Number(i.dataset.lastPos)])", name)]
 
     def complaints(self) -> list[dict[str, Any]]:
-        """What the browser's console holds since the last look."""
+        """The messages in the browser's console since the last call."""
         entries: list[dict[str, Any]] = self.driver.get_log("browser")
         return entries
 

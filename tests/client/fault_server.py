@@ -67,13 +67,13 @@ class Request(NamedTuple):
 
     @property
     def first_pos(self) -> int | None:
-        """Where the one range asked for begins; None without Range or for a suffix."""
+        """The first position of the range asked for; None without Range or for a suffix."""
         match = _RANGE.fullmatch(self.field("range"))
         return int(match[1]) if match and match[1] else None
 
     @property
     def is_later(self) -> bool:
-        """Whether it asks for bytes that do not begin at 0: a resumption or a segment."""
+        """True if it asks for bytes that do not begin at 0: it resumes, or is a further connection."""
         return bool(self.first_pos)
 
 
@@ -90,19 +90,19 @@ class Reply(NamedTuple):
         return next((value for key, value in self.fields if key.lower() == name.lower()), "")
 
     def put(self, name: str, *values: str) -> Reply:
-        """The same with these field lines of this name instead of what it had; none at all: without it."""
+        """Copy it with these lines of the field with this name; with no lines, without the field."""
         kept = tuple(line for line in self.fields if line[0].lower() != name.lower())
         return self._replace(fields=kept + tuple((name, value) for value in values))
 
     def without(self, *names: str) -> Reply:
-        """The same without these fields."""
+        """Copy it without these fields."""
         reply = self
         for name in names:
             reply = reply.put(name)
         return reply
 
     def carrying(self, content: bytes) -> Reply:
-        """The same fields, other content, and a Content-Length that fits."""
+        """Copy it with other content, and a Content-Length that fits."""
         return self.put("Content-Length", str(len(content)))._replace(content=content)
 
     def head(self, protocol: str = "HTTP/1.1") -> bytes:
@@ -230,7 +230,7 @@ class Call:
 
     @property
     def reply(self) -> Reply:
-        """What a server without a fault would answer."""
+        """The response that a server without a fault would send."""
         return well_made(self.request, self.server.version)
 
     def bite(self) -> None:
@@ -310,12 +310,12 @@ class FaultServer:
 
     @property
     def bites(self) -> int:
-        """How often the fault was met."""
+        """The number of times that the fault occurred."""
         return self._counts["bites"]
 
     @property
     def open_connections(self) -> int:
-        """How many there are at this moment."""
+        """The number of open connections."""
         with self._lock:
             return len(self._open)
 
@@ -333,13 +333,13 @@ class FaultServer:
             return self.version
 
     def count(self, name: str) -> int:
-        """How often this has been called with this name, this time included."""
+        """Count the calls with this name, including this one."""
         with self._lock:
             self._counts[name] += 1
             return self._counts[name]
 
     def spend(self, length: int) -> int:
-        """How many of so many bytes may go on the wire, which are counted as sent."""
+        """Return how many of these bytes may be sent, and count them as sent."""
         with self._lock:
             allowed = length if self.budget is None else min(length, self.budget)
             if self.budget is not None:

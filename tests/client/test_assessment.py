@@ -1,4 +1,4 @@
-"""What an answer is good for: RFC 9110 sections 13.1.5, 14.4, 15.3.7 and 15.5.17 as a table."""
+"""The use of a response: RFC 9110 sections 13.1.5, 14.4, 15.3.7 and 15.5.17 as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the whole file must be, as the user, the address or the server tells it."""
+"""The expected digest, as the user, the URL or the server gives it."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What is shown: words and figures as tables, and each display on a standard error that is looked at afterwards."""
+"""Displays: texts and figures as tables, and each display on a standard error that is read afterwards."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Terminal(io.StringIO):
 
     @property
     def rows(self) -> list[str]:
-        """What was drawn, row by row, without colours."""
+        """The rows that were drawn, without colours."""
         return [row for row in re.split(r"[\r\n]+", CONTROL.sub("", self.getvalue())) if row]
 
 
@@ -346,7 +346,7 @@ def test_what_is_not_for_standard_output_never_goes_there(
 
 
 def test_a_broken_pipe_is_muted_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stays in the buffer would fail once more at the end of the process, and change its exit code."""
+    """Text left in the buffer would fail once more at the end of the process, and change its exit code."""
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as stream:

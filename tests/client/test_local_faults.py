@@ -267,7 +267,7 @@ def test_directory_in_the_way(server: FaultServer, final: Path, suffix: str) -> 
 @pytest.mark.parametrize("suffix", [".part", ".part.json", ".part.json.new"])
 @pytest.mark.parametrize("octets", [b"precious", b"", None])
 def test_link_in_the_way(server: FaultServer, final: Path, suffix: str, octets: bytes | None) -> None:
-    """What a link of the name of one of our files points to stays as it is, be it a file, an empty one or none."""
+    """A file that a link with the name of one of our files points to stays as it is, also if it is empty or missing."""
     precious = final.with_name("precious")
     if octets is not None:
         precious.write_bytes(octets)

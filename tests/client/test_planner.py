@@ -113,7 +113,7 @@ def test_a_part_without_validator_is_asked_for_again_with_the_overlap():
 
 
 def wait(planner: Planner, now: float) -> float:
-    """How long nothing is asked, in steps of a quarter of a second."""
+    """The time without a request, in steps of a quarter of a second."""
     return next(steps / 4 for steps in range(1000) if not planner._retry.must_wait(now + steps / 4))
 
 
@@ -468,7 +468,7 @@ class Server:
 
 
 class Client:
-    """What the engine does, one step after the other."""
+    """Does the work of the engine, one step after the other."""
 
     def __init__(self, planner: Planner, server: Server, length: int) -> None:
         self.planner, self.server, self.file, self.now = planner, server, bytearray(length), 0.0

@@ -141,7 +141,7 @@ def _namings(pending: list[dict[str, int]]) -> Iterator[dict[str, int]]:
 
 
 def _variants(before: bytes, after: bytes, random: Random) -> Iterator[bytes]:
-    """What may be found of a file that was ``before`` when it was synced, and ``after`` when the machine stopped."""
+    """The contents that a file may have that was ``before`` when synced, and ``after`` when the machine stopped."""
     yield before
     if before == after:
         return
@@ -228,13 +228,13 @@ def go_on(disks: Iterable[Disk], url: str, directory: Path, right: bytes, **opti
 # --- scenarios -------------------------------------------------------------------------------------------------------
 
 class Scenario(NamedTuple):
-    """What is recorded.
+    """A recording.
 
     :param options: of the downloads.
     :param cut: bytes after which the runs before them were cut off, each with a version of its own.
-    :param versions: what the server has when the downloads are recorded, one after the other.
-    :param elsewhere: whether the runs before were of another address.
-    :param replaced: whether there is a file of that name already.
+    :param versions: of the file on the server when the downloads are recorded, one after the other.
+    :param elsewhere: True if the runs before were of another URL.
+    :param replaced: True if there is a file of that name already.
     """
 
     options: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What a head says. Expected values are read off RFC 9110."""
+"""The head of a response as values. Expected values are read off RFC 9110."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def runs_backwards(first: str, last: str) -> bool:
 
 
 def is_valid(value: str) -> bool:
-    """Whether the value is a bytes set by the RFC's grammar."""
+    """True if the value is a set of byte ranges by the RFC's grammar."""
     if RANGES_SPECIFIER.fullmatch(value) is None or not re.search("[0-9]", value):
         return False
     return not any(runs_backwards(first, last) for first, last in re.findall("([0-9]+)-([0-9]*)", value))
@@ -246,7 +246,7 @@ def known_disagreement(value: str) -> bool:
 
 
 def by_httprange(value: str) -> Expected:
-    """What httprange makes of it; its limits off where they can be turned off."""
+    """Parse it with httprange, whose limits are off as far as they can be."""
     policy = httprange.RangePolicy(max_ranges=100, max_overlapping=10 ** 6)
     try:
         spans = httprange.resolve_ranges(value, len(CONTENT), policy=policy)

@@ -1,4 +1,4 @@
-"""What is asked of one representation, and what must come by RFC 9110.
+"""The requests for one representation, and the responses that RFC 9110 demands.
 
 The expected bytes are cut from the representation itself; parts of a multipart body are read by the ``email`` package.
 """
@@ -125,7 +125,7 @@ def _keeps_validators(answer: Answer, target: Target) -> None:
 
 
 def is_head(answer: Answer, target: Target) -> None:
-    """What GET would say, without content. RFC 9110 9.3.2 lets a validator be left out that is made of the content."""
+    """The fields of GET without its content. RFC 9110 9.3.2 lets validators made of the content be left out."""
     equal("the status", answer.status, 200)
     equal("Content-Length", answer.get("Content-Length"), str(target.length))
     equal("Content-Range", answer.get("Content-Range"), None)

@@ -1,4 +1,4 @@
-"""What hostile clients are let loose on: files, a stream, sources that fail, and a page that tells what is left open.
+"""The target of hostile clients: files, a stream, sources that fail, and a page that counts what is left open.
 
 ``application`` is wrapped; ``bare`` is the same without rangeware, to tell a server's own words from ours.
 """

@@ -62,14 +62,14 @@ def check(running: Running) -> None:
 
 
 def state(running: Running) -> dict[str, int]:
-    """What the app says is left open."""
+    """Ask the app what is left open."""
     with Connection(running.address) as client:
         answer: dict[str, int] = json.loads(client.ask("/state").body)
     return answer
 
 
 def left(hosted: Hosted) -> dict[str, int]:
-    """What is more than there was at rest, once that is nothing, or for good."""
+    """The excess over the state at rest, once there is none, or when time is up."""
     deadline = time.monotonic() + TIMEOUT
     while True:
         more = {name: number for name, number in state(hosted.running).items() if number > hosted.at_rest[name]}

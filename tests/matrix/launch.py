@@ -99,7 +99,7 @@ class Running:
         assert self.alive(), f"{self.server} ended; another process answers on its port\n{self.log()}"
 
     def alive(self) -> bool:
-        """Whether the server's first process is still there."""
+        """True if the server's first process is still running."""
         return self._process.poll() is None
 
     def _answers(self) -> bool:

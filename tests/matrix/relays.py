@@ -1,4 +1,4 @@
-"""What stands between a client and a server: a relay that slows and cuts, and a forward proxy."""
+"""Programs between a client and a server: a relay that slows and cuts, and a forward proxy."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class Relay(_Listening):
         return True
 
     def _allowed(self, length: int) -> int:
-        """How many of these bytes may go on."""
+        """Return how many of these bytes may pass."""
         with self.lock:
             allowed = length if self._left is None else min(self._left, length)
             if self._left is not None:

@@ -1,4 +1,4 @@
-"""What the matrix has to tell at its end: the grid, and notes under their titles."""
+"""The report at the end of the matrix: the grid, and notes under their titles."""
 
 from __future__ import annotations
 

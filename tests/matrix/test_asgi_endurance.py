@@ -44,7 +44,7 @@ HIGH_WATER = 64 << 10
 
 
 class Kept(NamedTuple):
-    """What a server keeps of one answer that is not read: whole messages, and bytes."""
+    """The part of an unread response that a server keeps: whole messages, and bytes."""
 
     messages: int
     length: int
@@ -105,13 +105,13 @@ def _wait_until_idle(running: Running) -> None:
 
 
 def _read(running: Running) -> int:
-    """How many bytes the server's processes have read so far, of files and of sockets."""
+    """Count the bytes that the server's processes have read so far, of files and of sockets."""
     texts = [Path(f"/proc/{pid}/io").read_text() for pid in running.pids()]
     return sum(int(text.partition("rchar: ")[2].split()[0]) for text in texts)
 
 
 def _nothing_is_left(running: Running) -> bool:
-    """Whether all is closed, now or a little later."""
+    """True if everything is closed, now or a little later."""
     deadline = time.monotonic() + TIMEOUT
     while (said := hosting.state(running))["descriptors"] or said["open"]:
         if time.monotonic() > deadline:
@@ -176,7 +176,7 @@ def _readers(address: Address, path: str, number: int) -> Iterator[list[Reader]]
 
 
 def _first_pos(path: str, number: int) -> int:
-    """Where this reader begins. A stream is not skipped for long."""
+    """The first position for this reader. A stream is not skipped for long."""
     return number * (STEP if path == "/huge" else 4_096)
 
 
@@ -244,7 +244,7 @@ SOON = HUGE // 2
 
 
 def _used(running: Running) -> int:
-    """How many bytes have been read so far of files and pulled from streams."""
+    """Count the bytes read so far of files and pulled from streams."""
     return _read(running) + hosting.state(running)["pulled"]
 
 

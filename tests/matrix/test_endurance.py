@@ -58,7 +58,7 @@ class Quick(Connection):
 
 
 class Asked(NamedTuple):
-    """What one random request is about."""
+    """The subject of one random request."""
 
     client: Connection
     address: Address
@@ -177,14 +177,14 @@ def ask(clients: list[Quick], address: Address, random: Random, kinds: Kinds, nu
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 class Held(NamedTuple):
-    """What the processes of a server hold: open descriptors, and bytes of memory."""
+    """The resources of the processes of a server: open descriptors, and bytes of memory."""
 
     descriptors: int
     memory: int
 
 
 def held(running: Running) -> Held:
-    """What the processes of a server hold now."""
+    """Measure the resources of the processes of a server."""
     pids = running.pids()
     pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids]
     links = [link for pid in pids for link in _links(pid)]
@@ -200,7 +200,7 @@ def _links(pid: int) -> Iterator[str]:
 
 
 def settled(running: Running) -> Held:
-    """What they hold once that has not changed for a while: servers notice a little later that a client is gone."""
+    """Wait until the resources have not changed for a while: servers notice late that a client is gone."""
     deadline = time.monotonic() + TIMEOUT
     last, since = held(running), time.monotonic()
     while time.monotonic() - since < QUIET and time.monotonic() < deadline:
@@ -213,7 +213,7 @@ def settled(running: Running) -> Held:
 
 
 def settled_at(running: Running, descriptors: int) -> Held:
-    """The same, once there are no more descriptors than these, or for good."""
+    """Wait until there are no more descriptors than these, or until time is up."""
     deadline = time.monotonic() + TIMEOUT
     while held(running).descriptors > descriptors and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -232,7 +232,7 @@ def spend(running: Running, random: Random, kinds: Kinds, number: int) -> int:
 
 
 class Cost(NamedTuple):
-    """What a thousand requests made of what a server holds."""
+    """The change of the resources of a server by a thousand requests."""
 
     before: Held
     after: Held

@@ -54,7 +54,7 @@ def on_the_wire(running: Running, path: str, value: str = "", surplus: bool = Fa
 
 
 class Counts:
-    """What a server's processes have read since: system calls and bytes (files, sockets and ``sendfile``)."""
+    """Counts of a server's processes since: system calls and bytes read (files, sockets and ``sendfile``)."""
 
     def __init__(self, running: Running) -> None:
         self._running = running
@@ -80,8 +80,8 @@ class Counts:
 
 
 def calls_for_a_range(running: Running) -> int:
-    """How often the server reads for one range of 44 blocks, the least of five times: it may do other things meanwhile.
-    The first answer is not counted."""
+    """Count the reads of the server for one range of 44 blocks, the least of five times: it may do other things, too.
+    The first response is not counted."""
     value = f"bytes={PAGE_SIZE}-{PAGE_SIZE + 44 * BLOCK - 1}"
     with Connection(running.address) as client:
         client.ask("/whole", Range=value)
@@ -160,7 +160,7 @@ def test_gevent_would_read_smaller_blocks_than_we_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("server", APACHE)
 def test_apache_maps_a_range_into_memory(server: str, tmp_path: Path) -> None:
-    """Where it begins on a page; else Apache reads it itself, 8 KiB at a time, for much the same as our blocks cost."""
+    """If it begins on a page; otherwise Apache reads it itself, 8 KiB at a time, at much the cost of our blocks."""
     with handing(server, tmp_path) as running:
         trusted = calls_for_a_range(running)
     with handing(server, tmp_path, RANGEWARE_TRUST="nobody") as running:

@@ -1,5 +1,5 @@
-"""What the frameworks hand out for a file, a raw one or one in wrappers of theirs, is read as that file: a range of it
-costs the bytes of the range, wherever it lies."""
+"""Files that frameworks return, raw or in wrappers of their own, are read as files: a range costs the bytes of the
+range, wherever it lies."""
 
 # ruff: noqa: SIM115 - the files opened here are handed to the app's answer, and that is what closes them
 
@@ -76,7 +76,7 @@ def bytes_read() -> int:
 
 
 def still_open(path: Path) -> int:
-    """How many descriptors of this file are open."""
+    """Count the open descriptors of this file."""
     links = (f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd"))
     return sum(os.path.exists(link) and os.readlink(link) == str(path) for link in links)
 
@@ -91,7 +91,7 @@ RANGES = [
 
 
 def contents(answer: Answer) -> list[bytes]:
-    """What was sent of the representation."""
+    """The parts of the representation that were sent."""
     if str(answer.get("Content-Type")).startswith("multipart/byteranges"):
         return [part.content for part in parts(answer)]
     return [answer.body]

@@ -115,14 +115,14 @@ def ask(app: App, path: str = "/mounted/film", method: str = "GET", **fields: st
 
 
 def contents(answer: Answer) -> list[bytes]:
-    """What was sent of the representation."""
+    """The parts of the representation that were sent."""
     if str(answer.get("Content-Type")).startswith("multipart/byteranges"):
         return [part.content for part in parts(answer)]
     return [answer.body] if answer.status in (200, 206) and answer.body else []
 
 
 def never_begins(middleware: Callable[[App], App], inside: bool, method: str, status: int) -> bool:
-    """Whether the body is a generator that is closed unread: Python then runs nothing of it, its ``finally`` neither.
+    """True if the body is a generator that is closed unread: Python then runs nothing of it, not even its ``finally``.
     A file that it holds is closed when Python collects it, and so is none of these tests' business."""
     return middleware is MIDDLEWARES["to_generator"] and inside and (method == "HEAD" or status in (304, 416))
 

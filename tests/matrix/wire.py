@@ -155,7 +155,7 @@ class Connection:
         return self._take(length)
 
     def rest(self) -> bytes:
-        """What comes until the server closes."""
+        """Read until the server closes."""
         while self._more_than(len(self._buffer), "no close, though it was announced or asked for"):
             pass
         return self._take(len(self._buffer))

@@ -50,7 +50,7 @@ def respond(case: Case, wrapper: Any) -> Outcome:
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How many times each function of the fast path has said yes."""
+    """Counts how often each function of the fast path has said yes."""
     counts: Counter[str] = Counter()
 
     def counting(name: str) -> Any:

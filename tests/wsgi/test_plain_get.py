@@ -60,7 +60,7 @@ def shorter(path: Path) -> io.BufferedReader:
 
 
 def spooled(path: Path) -> Any:
-    """The same bytes in a file that has no name."""
+    """A file without a name that has the content."""
     file = tempfile.SpooledTemporaryFile()
     file.write(CONTENT)
     file.seek(0)
@@ -235,7 +235,7 @@ def test_an_app_finds_a_wrapper_on_each_request(wrapper: Any, path: Path) -> Non
 # --- what must not be taken for plain, also on the second request ---
 
 def twice(app: Any, **fields: str) -> list[Answer]:
-    """The same request, twice to the same middleware."""
+    """Send the same request twice to the same middleware."""
     return [run(app, environ_for(**fields)) for _ in range(2)]
 
 

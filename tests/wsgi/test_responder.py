@@ -20,7 +20,7 @@ START = Callable[..., Any]
 
 
 class Boom(Exception):
-    """What the apps of this module raise."""
+    """The exception that the apps of this module raise."""
 
 
 def raised() -> tuple[Any, Any, Any]:

@@ -1,6 +1,6 @@
-"""Which files go back to the server, and how: with the servers' own wrapper classes, where they can be imported.
+"""Files in the server's own wrapper: with the servers' wrapper classes, where they can be imported.
 
-What the servers then put on the wire is seen in tests/matrix.
+The bytes that the servers then send are tested in tests/matrix.
 """
 
 # ruff: noqa: SIM115 - the files opened here are handed to the app's answer, and that is what closes them
@@ -55,7 +55,7 @@ def plain() -> Iterator[socket.socket]:
 
 
 def named(module: str | None, name: str, make: Callable[[Any, int], Any] = FileWrapper) -> Callable[..., Any]:
-    """What carries the name of a server's wrapper that cannot be imported outside of its server."""
+    """A class with the name of a server's wrapper that cannot be imported outside of its server."""
     def made(file: Any, block_size: int = 8192) -> Any:
         return make(file, block_size)
     made.__module__, made.__qualname__ = module, name  # type: ignore[assignment]
@@ -84,7 +84,7 @@ def ask(path: Path, wrapper: Any, value: str, *fields: tuple[str, str], file: An
 
 
 def close(result: Any) -> None:
-    """What servers do at the end."""
+    """Close the body as servers do."""
     getattr(result, "close", lambda: None)()
 
 
@@ -136,7 +136,7 @@ def test_a_file_shorter_than_declared_is_not_ours_to_hand_over(path: Path, plain
 
 
 def handed_over(result: Any) -> bool:
-    """Whether the server was given a file, which it would send by its descriptor."""
+    """True if the server was given a file, which it would send by its descriptor."""
     given = next((getattr(result, name) for name in ("filelike", "file") if hasattr(result, name)), result)
     shown = hasattr(given, "fileno")
     close(result)
@@ -234,7 +234,7 @@ def test_a_descriptor_that_others_share_is_not_moved(path: Path, plain: socket.s
 
 
 def growing(path: Path, body: Callable[[Any], Any]) -> bytes:
-    """What is sent of a file without a declared length that grows meanwhile; the server was told that of CONTENT."""
+    """Send a file without a declared length that grows meanwhile; the server was told the length of CONTENT."""
     file, wire = path.open("rb"), Wire()
     result = RangeMiddleware(answering(lambda: body(file)), block_size=BLOCK)(environ_for(), wire.start_response)
     assert wire.head is not None

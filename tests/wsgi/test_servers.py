@@ -179,7 +179,7 @@ class Client:
         return body
 
     def rest(self) -> bytes:
-        """What comes until the server closes."""
+        """Read until the server closes."""
         with contextlib.suppress(ConnectionResetError):
             return self._stream.read()
         return b""

@@ -48,7 +48,7 @@ def _shrink(server: FaultServer) -> None:
 
 
 def _shrink_to_a_part(server: FaultServer) -> None:
-    """The same bytes, but fewer, under the same validators."""
+    """Shrink the file under the same validators."""
     before = server.version
     server.change(before._replace(number=before.number + 1, content=before.content[:70_000]))
 

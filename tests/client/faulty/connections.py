@@ -27,7 +27,7 @@ def _answering(status: int, *fields: tuple[str, str]) -> Act:
 
 
 def _door(how: str) -> Door:
-    """What happens to a connection while another is open: a method of `Line`."""
+    """Treat a connection in this way while another is open: a method of `Line`."""
 
     def door(line: Line) -> None:
         if line.server.open_connections > 1:

@@ -1,4 +1,4 @@
-"""Where does the content end? (RFC 9112 6)"""
+"""Faults about the end of the content (RFC 9112 6)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _too_long(call: Call) -> None:
 
 
 def _too_long_with_ranges(call: Call) -> None:
-    """The same from a server that also knows ranges, and says so in Content-Range."""
+    """Send too much from a server that supports ranges, and says so in Content-Range."""
     request = call.request
     version = call.server.version
     padded = version._replace(content=version.content + bytes(1000))
@@ -96,7 +96,7 @@ def _bare_lengths(value: str, length: int) -> Act:
 
 
 def _two_lengths(*values: str) -> Act:
-    """The same with two, of which the content is as long as the smaller one says."""
+    """Send two lengths, of which the smaller one is right."""
 
     def act(call: Call) -> None:
         reply = plainly(call)

@@ -1,4 +1,4 @@
-"""What a row of the table is made of."""
+"""The parts of a row in the table of faults."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def plainly(call: Call) -> Reply:
 
 
 def chunked(reply: Reply, size: int = 10_000) -> Reply:
-    """The same in chunks of so many bytes, without Content-Length."""
+    """Send it in chunks of so many bytes, without Content-Length."""
     content = reply.content
     pieces = (content[position : position + size] for position in range(0, len(content), size))
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
@@ -126,7 +126,7 @@ def chunked(reply: Reply, size: int = 10_000) -> Reply:
 
 
 def complete_length_of(reply: Reply) -> int:
-    """What Content-Range says of it."""
+    """The complete length in Content-Range."""
     return int(reply.field("Content-Range").rpartition("/")[2])
 
 

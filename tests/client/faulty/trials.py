@@ -41,7 +41,7 @@ _FOUR_SEGMENTS = {"segments": 4, "segment_size": 16_384, "worthwhile": 0}
 
 
 class Outcome(NamedTuple):
-    """What came of a run: "right", the name of an error, `WRONG` or `HANG`."""
+    """The outcome of a run: "right", the name of an error, `WRONG` or `HANG`."""
 
     end: str
     requests: int
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came of a trial; ``well`` is how the run ended that followed when the server was well again."""
+    """The outcome of a trial; ``well`` is that of the next run, when the server had recovered."""
 
     fault: Fault
     scenario: str
@@ -62,7 +62,7 @@ class Result(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How a call of `download` ended: None for each that did not happen."""
+    """The end of a call of `download`: None for each that did not happen."""
 
     value: object | None
     error: BaseException | None

@@ -1,4 +1,4 @@
-"""What the ASGI apps share: the generator as an asynchronous one, and the types of ASGI."""
+"""Shared by the ASGI apps: the generator as an asynchronous one, and the types of ASGI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What slow and hostile clients are let loose on: files and streams, and a page that tells what is left open.
+"""The target of slow and hostile clients: files and streams, and a page that counts what is left open.
 
 ``application`` is wrapped; ``bare`` is the same without rangeware, to tell a server's own ways from ours.
 """
@@ -91,7 +91,7 @@ async def _text(send: Send, text: bytes) -> None:
 
 
 def state() -> dict[str, int]:
-    """What is left open, and what the streams have given."""
+    """Count the files and streams that are open, and the bytes pulled from streams."""
     gc.collect()  # a task that anyio has cancelled is in a cycle of anyio's, and its generator with it
     links = []
     for descriptor in os.listdir("/proc/self/fd"):

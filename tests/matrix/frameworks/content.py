@@ -1,4 +1,4 @@
-"""What the apps answer with: bytes in which no two windows look alike."""
+"""The content of the apps: bytes in which no two windows look alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK = 4_000
 
 @cache
 def representation(framework: str, path: str) -> bytes:
-    """What this framework's app has at ``file``, ``generator`` or ``page``. The file is the same for all of them."""
+    """The content of this framework's app at ``file``, ``generator`` or ``page``. The file is the same for all."""
     if path == "file":
         return shake_256(b"file").digest(FILE_LENGTH)
     if path == "generator":

@@ -119,7 +119,7 @@ def django_serve(path: Path) -> App:
 
 
 def django_streaming(content: Any) -> App:
-    """What Django streams of this iterable, without a length."""
+    """Stream this iterable with Django, without a length."""
     return one_view(lambda request: StreamingHttpResponse(content))
 
 
