@@ -103,11 +103,11 @@ class AsgiResponder:
         :raises TruncatedSource: if the body is shorter than declared.
         """
         kind = message.get("type")
+        if self._failure is not None:
+            raise self._failure
         if self._state is State.PASSING_ON and kind == messages.BODY and message.get("more_body"):
             await self._connection.raw_send(message)
             return
-        if self._failure is not None:
-            raise self._failure
         try:
             if kind == messages.START:
                 self._hold_head(message)

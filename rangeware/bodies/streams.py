@@ -73,12 +73,13 @@ def slice_chunks(slicer: Slicer, chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _skip_gap(slicer: Slicer, chunks: Iterator[bytes]) -> bytes | None:
     """Pull the chunks before the next wanted byte, and return the chunk that holds it; None if the body ends first."""
     gap = slicer.gap
-    for chunk in chunks:
+    chunk = next(chunks, None)
+    while chunk is not None:
         size = len(chunk) if type(chunk) is bytes else memoryview(chunk).nbytes
         if size > gap:
-            slicer.skip(slicer.gap - gap)
-            return chunk
+            break
         gap -= size
         del chunk  # before the body makes the next one: no two are held in memory
+        chunk = next(chunks, None)
     slicer.skip(slicer.gap - gap)
-    return None
+    return chunk

@@ -1,8 +1,8 @@
 """The fast path: the commonest requests, answered in few steps.
 
 Two cases: a plain GET, which the server may send as the app gave it, and one range of a file or a list. Nothing is
-decided here that ``core`` would decide otherwise: each function says yes only where that is obvious, and no, or None,
-sends the request the general way. ``tests/wsgi/test_fastpath.py`` drives the shared table of cases both ways and
+decided here that ``core`` would decide otherwise: each function says yes only where that is obvious, and all else goes
+the general way. ``tests/wsgi/test_fastpath.py`` drives the shared table of cases both ways and
 compares.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..bodies.detect import find_source, is_sendable_as_is
-from ..bodies.sources import SeekableSource
+from ..bodies.sources import SeekableSource, Source
 from ..bodies.unwrap import may_be_file
 from ..core.app_head import Field, fastpath_length
 from ..core.reply import Reply, single_part
@@ -50,20 +50,22 @@ def passes_unchanged(fields: list[Field], body: Iterable[bytes]) -> bool:
 
 def respond_with_one_range(
     value: str, fields: list[Field], body: Iterable[bytes], block_size: int
-) -> tuple[Plan, Reply, SeekableSource] | None:
+) -> tuple[Source | None, Plan | None, Reply | None]:
     """Respond to a GET with one range, and no condition, where the app has sent a 200 with these fields and this body.
 
     :param value: of the Range field.
     :param block_size: bytes per read, at most.
+    :returns: the source, if it has been looked for: that can be expensive, and the general way need not do it again.
+        The plan and the reply are None if the general way has to make them.
     """
     specs = parse_range(value) if len(value) < _LONG and "," not in value else None
     kind: Any = type(body)
     length = fastpath_length(fields, kind is not list and may_be_file(kind)) if specs else ""
     source = find_source(body, int(length), block_size) if length else None
     if not specs or not isinstance(source, SeekableSource) or source.shorter:
-        return None
+        return source, None, None
     part = specs[0].resolve(source.complete_length)
     if part is None:
-        return None
+        return source, None, None
     kept = [field for field in fields if field[0] != "Content-Length"]
-    return Plan(206, (part,), Reason.SLICED), single_part(part, kept, source.complete_length), source
+    return source, Plan(206, (part,), Reason.SLICED), single_part(part, kept, source.complete_length)

@@ -63,7 +63,6 @@ class WsgiResponder:
         self._request = request
         self._server_start = start_response
         self._stage = NO_HEAD
-        self._status: str | None = None
         self._written: WriteAdapter | None = None
 
     def __call__(self, status: str, headers: list[Field], exc_info: OptExcInfo | None = None) -> Write:
@@ -80,11 +79,15 @@ class WsgiResponder:
 
     def _check_restart(self, exc_info: OptExcInfo | None) -> None:
         """Refuse a call that comes too late, or a second one without ``exc_info``, as PEP 3333 demands."""
-        if exc_info is None and self._status is not None:
+        if exc_info is None and self._has_head():
             raise AssertionError("start_response was called twice without exc_info")
         if exc_info is not None and exc_info[1] is not None and self._stage == COMMITTED:
             raise exc_info[1].with_traceback(exc_info[2])
         self._stage = max(self._stage, HEAD_HELD)
+
+    def _has_head(self) -> bool:
+        """True once the app has called ``start_response``, with whatever status."""
+        return hasattr(self, "_status")
 
     def respond_to_plain_get(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return the content for the server, after the app has answered a plain GET with ``body``."""
@@ -102,17 +105,20 @@ class WsgiResponder:
 
     def respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return the content for the server, after the app has answered with ``body``."""
-        closable = closable_of(body)
+        closable: object = body
         self._responder = Responder(self._options, self._environ, self._request)
         try:
+            closable = closable_of(body)
             if self._stage == NO_HEAD:
                 body = closable = self._peek(body)
-            if self._status is None:  # an error of the app, which the server will report
+            if not self._has_head():  # an error of the app, which the server will report
                 return body
             if self._written is not None:
                 return ClosingIterator(self._written.rest(body), self._written.missing, body)
-            content = self._try_fastpath(body, closable)
-            return self._respond(body, closable) if content is None else content
+            request = self._request
+            if request.range is None or request.needs_validators or request.method != "GET" or self._status != "200 OK":
+                return self._respond(body, closable)
+            return self._respond_with_one_range(request.range, body, closable)
         except BaseException:
             close_and_log(closable)
             raise
@@ -124,25 +130,23 @@ class WsgiResponder:
             self._stage = max(self._stage, COMMITTED)
         return chunks
 
-    def _try_fastpath(self, body: Iterable[bytes], closable: object) -> Iterable[bytes] | None:
-        """Respond to a single range if that is possible in few steps; otherwise None."""
-        request = self._request
-        if request.range is None or request.needs_validators or request.method != "GET" or self._status != "200 OK":
-            return None
-        found = fastpath.respond_with_one_range(request.range, self._fields, body, self._options.block_size)
-        if found is None:
-            return None
-        plan, reply, source = found
+    def _respond_with_one_range(self, value: str, body: Iterable[bytes], closable: object) -> Iterable[bytes]:
+        """Respond to Range without a condition, in few steps if it is a single range."""
+        source, plan, reply = fastpath.respond_with_one_range(value, self._fields, body, self._options.block_size)
+        if source is None or plan is None or reply is None:
+            return self._respond(body, closable, source)
         self._commit(plan, reply)
         return self._render(reply, source, closable)
 
-    def _respond(self, body: Iterable[bytes], closable: object) -> Iterable[bytes]:
+    def _respond(self, body: Iterable[bytes], closable: object, source: Source | None = None) -> Iterable[bytes]:
         """Respond in the general way.
 
         :param closable: closed instead of the body, if that is not iterated over.
+        :param source: of the body, if it has been looked for.
         """
         head = AppHead(_status_code(self._status), self._fields)
-        source = self._responder.find_source(head, body)
+        if source is None:
+            source = self._responder.find_source(head, body)
         completed = self._responder.complete_head(head, source)
         plan, reply = self._responder.plan(completed, source)
         spools = plan.reason is Reason.UNKNOWN_LENGTH and self._options.spool_limit > 0
@@ -173,7 +177,7 @@ class WsgiResponder:
         """Publish the plan, for whoever reads it from within ``start_response``, and give the head to the server."""
         self._responder.publish(plan)
         self._stage = COMMITTED if reply.segments is not None else PASSED_ON
-        status = self._status or ""
+        status = self._status
         if status[:3] == "200":
             status = _STATUS_LINES.get(reply.status, status)
         self._server_write = self._server_start(status, _without_doubled_fields(reply.fields, self._server_start))
@@ -220,11 +224,11 @@ class WsgiResponder:
         return WriteAdapter(reply.segments, reply.length, write)
 
 
-def _status_code(status: str | None) -> int:
+def _status_code(status: str) -> int:
     """The code in the app's status line; 0, which matches no status, if it has none."""
     if status == "200 OK":
         return 200
-    code = (status or "")[:3]
+    code = status[:3]
     return int(code) if code.isascii() and code.isdigit() else 0
 
 

@@ -1301,3 +1301,22 @@ def test_an_app_that_waits_for_its_producer_ends(monkeypatch):
             assert isinstance(producer.exception(), OSError)
     assert ask(AsgiRangeMiddleware(patient), "bytes=0-9").body == CONTENT[:10]
     assert app.ended == ["OSError", "finally"]
+
+
+def test_after_a_failure_nothing_of_what_was_read_ahead_goes_on():
+    sent = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"0123456789", "more_body": True})
+        for message in ({"type": "http.response.start", "status": 200, "headers": []},
+                        {"type": "http.response.body", "body": b"more", "more_body": True}):
+            with suppress(AsgiProtocolError):
+                await send(message)
+
+    async def send(message):
+        sent.append(message.get("body"))
+
+    with pytest.raises(AsgiProtocolError, match="twice"):
+        asyncio.run(AsgiRangeMiddleware(app, spool_limit=5)(scope_for(range="bytes=0-1"), None, send))
+    assert b"more" not in sent

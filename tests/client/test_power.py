@@ -29,7 +29,7 @@ VERSIONS = {f'"v{number}"': Random(number).randbytes(LENGTH) for number in (1, 2
 BLOCK = 4096
 """Bytes that a disk writes at once."""
 RATE = 1e6
-RESUMED_OVERLAP = 40
+RESUMED = 40
 """States of each scenario that a download goes on from. All of them are looked at."""
 SLOW_SYNC = 0.01
 """Seconds in which other threads may write while one syncs."""
@@ -211,7 +211,7 @@ def go_on(disks: Iterable[Disk], url: str, directory: Path, right: bytes, **opti
     """Goes on from some of these states; how many bytes were kept from them in all."""
     different = list({tuple(sorted(disk.items())): disk for disk in disks}.values())
     kept = 0
-    for number, disk in enumerate(different[::max(1, len(different) // RESUMED_OVERLAP)]):
+    for number, disk in enumerate(different[::max(1, len(different) // RESUMED)]):
         there = directory / str(number)
         there.mkdir(parents=True)
         for name, content in disk.items():

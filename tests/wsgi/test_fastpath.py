@@ -8,6 +8,7 @@ fast path leaves a response with Date to the general way.
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 
 from rangeware import RangeMiddleware
 from rangeware.wsgi import fastpath
-from tests.support import environ_for, run
+from tests.support import CONTENT, environ_for, run
 from tests.test_twins import GROUPS, Case, Outcome, as_wsgi, sample
 
 WRAPPERS = (None, FileWrapper)
@@ -58,7 +59,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         def counted(*arguments: Any) -> Any:
             result = function(*arguments)
-            counts[name] += bool(result)
+            counts[name] += bool(result[-1] if isinstance(result, tuple) else result)
             return result
         return counted
 
@@ -71,7 +72,7 @@ def close(patch: pytest.MonkeyPatch) -> None:
     """Send all requests the general way."""
     patch.setattr(fastpath, "is_plain_get", lambda environ: False)
     patch.setattr(fastpath, "passes_unchanged", lambda *arguments: False)
-    patch.setattr(fastpath, "respond_with_one_range", lambda *arguments: None)
+    patch.setattr(fastpath, "respond_with_one_range", lambda *arguments: (None, None, None))
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS, ids=["no wrapper", "a wrapper"])
@@ -101,3 +102,41 @@ def test_the_table_does_take_the_fast_path(
         respond(case, wrapper)
     assert taken["passes_unchanged"] >= passing
     assert taken["respond_with_one_range"] >= ranged
+
+
+class Watched(io.BytesIO):
+    """A file that is moved to be read, and counts how often."""
+
+    def __init__(self, calls: Counter[str]) -> None:
+        super().__init__(CONTENT)
+        self._calls = calls
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._calls["seek"] += 1
+        return super().seek(offset, whence)
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._calls["read"] += 1
+        return super().read(size)
+
+
+@pytest.mark.parametrize("declared", [1000, 900, 1001])
+@pytest.mark.parametrize("value", ["bytes=0-9", "bytes=5000-", "bytes=990-2000", "bytes=0-1,5-6", "bytes=x"])
+def test_a_body_is_looked_at_no_more_often_than_in_the_general_way(
+    value: str, declared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measuring a file that decodes means to decode all of it."""
+    validators = [("ETag", '"v1"'), ("Last-Modified", "Tue, 14 Nov 2023 22:13:20 GMT")]
+
+    def calls() -> Counter[str]:
+        counted: Counter[str] = Counter()
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("200 OK", [("Content-Length", str(declared)), *validators])
+            return environ["wsgi.file_wrapper"](Watched(counted))
+        run(RangeMiddleware(app), environ_for(range=value), validate=False)
+        return counted
+
+    fast = calls()
+    close(monkeypatch)
+    assert fast == calls()

@@ -369,3 +369,24 @@ def test_what_is_no_bytes_does_not_end_content_that_is_read_ahead(wrong):
     app = RangeMiddleware(answering(lambda: iter([b"some", wrong, b"more"])), spool_limit=100)
     with pytest.raises(TypeError):
         get(app, "bytes=0-9", validate=False)
+
+
+def test_a_status_that_is_none_is_an_error_that_shows() -> None:
+    closed: list[int] = []
+
+    class Body(list[bytes]):
+        def close(self) -> None:
+            closed.append(1)
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response(None, [])
+        return Body([b"abc"])
+    with pytest.raises(TypeError):
+        get(RangeMiddleware(app), "bytes=0-1", validate=False)
+    assert closed == [1]
+
+
+def test_a_chunk_that_is_none_ends_a_body_that_is_skipped() -> None:
+    app = RangeMiddleware(answering(lambda: iter([b"abc", None, b"defghij"]), ("Content-Length", "10")))
+    with pytest.raises(TruncatedSource):
+        get(app, "bytes=5-", validate=False)

@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .. import Download, Progress
+    from ..progress import Download, Progress
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _USERINFO = re.compile(r"(://)[^/?#\s]*@")

@@ -20,7 +20,7 @@ FOUR_RESUMED = "four, resumed"
 SCENARIOS = (ONE, FOUR, ONE_RESUMED, FOUR_RESUMED)
 
 FRESH = frozenset({ONE, FOUR})
-RESUMED_OVERLAP = frozenset({ONE_RESUMED, FOUR_RESUMED})
+RESUMED = frozenset({ONE_RESUMED, FOUR_RESUMED})
 SINGLE = frozenset({ONE, ONE_RESUMED})
 EVERY = frozenset(SCENARIOS)
 
@@ -58,7 +58,7 @@ class Fault(NamedTuple):
     def ends_of(self, scenario: str) -> tuple[str, ...]:
         """The honest ends in this scenario."""
         ends = self.ends
-        if scenario in RESUMED_OVERLAP and self.resumed is not None:
+        if scenario in RESUMED and self.resumed is not None:
             ends = self.resumed
         elif scenario == FOUR and self.four is not None:
             ends = self.four

@@ -18,7 +18,7 @@ from tests.client.faulty.table import (
     FOUR,
     FOUR_RESUMED,
     NETWORK,
-    RESUMED_OVERLAP,
+    RESUMED,
     RIGHT,
     RIGHT_SHA256,
     Fault,
@@ -120,7 +120,7 @@ class Trial:
     def run(self) -> Result:
         """The run under the fault, and after an error another when the server is well again."""
         with self.server as server:
-            if self.scenario in RESUMED_OVERLAP:
+            if self.scenario in RESUMED:
                 self._break_off()
             if self.fault.setup:
                 self.fault.setup(server)
@@ -211,7 +211,7 @@ class Trial:
             return f"the exit code of {name} is {getattr(error, 'exit_code', None)}"
         if (self.folder / NAME).exists():
             return "an error, and yet a file under the final name"
-        if self.scenario in RESUMED_OVERLAP and self.server.versions[0].content and not getattr(error, "kept", ""):
+        if self.scenario in RESUMED and self.server.versions[0].content and not getattr(error, "kept", ""):
             return "the error does not say what is kept"
         return ""
 
