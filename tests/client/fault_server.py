@@ -362,11 +362,15 @@ class FaultServer:
         for each in ours:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        for thread in [self._accepting, *self._threads]:
-            thread.join(30)
-            assert not thread.is_alive(), "a thread of the server does not end"
+        self._join(self._accepting)  # it may have started another thread
+        for thread in self._threads:
+            self._join(thread)
         self._listener.close()
         self._place.close()
+
+    def _join(self, thread: threading.Thread) -> None:
+        thread.join(30)
+        assert not thread.is_alive(), "a thread of the server does not end"
 
     def _socket(self, port: int) -> socket.socket:
         made = socket.socket()
@@ -399,6 +403,8 @@ class FaultServer:
         with self._lock:
             self._open.add(connection)
             self.connections += 1
+            if self.closing.is_set():  # close() has not seen this connection
+                connection.close()
             return Line(self, connection, self.connections)
 
     def _serve(self, line: Line) -> None:
