@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -44,9 +44,11 @@ def _to_datetime(match: re.Match[str], now: datetime) -> datetime | None:
     day, hour, minute, second = (int(match[name]) for name in ("day", "hour", "minute", "second"))
     month = _MONTHS.index(match["month"]) + 1
     year = int(match["year"]) if len(match["year"]) == 4 else _full_year(int(match["year"]), now.year)
+    is_leap = second == 60  # a leap second, which the grammar has and datetime has not: taken for the one after it
     try:
-        return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
-    except ValueError:  # 31 February, 25 o'clock, the year 0
+        moment = datetime(year, month, day, hour, minute, second - is_leap, tzinfo=timezone.utc)
+        return moment + timedelta(seconds=is_leap)
+    except (ValueError, OverflowError):  # 31 February, 25 o'clock, the year 0 or 10000
         return None
 
 
