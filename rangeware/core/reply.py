@@ -22,11 +22,14 @@ _METADATA = _DIGESTS_OF_CONTENT | _LENGTH | {
     "accept-ranges", "content-disposition", "content-encoding", "content-language", "content-type",
     "digest", "last-modified", "repr-digest", "trailer", "transfer-encoding",
 }
+# What lets a cache store a response. RFC 9111 3: one with an explicit lifetime is stored whatever its status is.
+_LIFETIME = frozenset({"cache-control", "edge-control", "expires", "surrogate-control", "x-accel-expires"})
+_TARGETED_LIFETIME = "-cache-control"  # RFC 9213: CDN-Cache-Control, and one for each cache that wants its own
 _DROPPED = {
     206: _DIGESTS_OF_CONTENT | _LENGTH | {"accept-ranges", "trailer"},
     304: _METADATA,  # RFC 9110 15.4.5 keeps Content-Location and ETag
-    412: _METADATA | {"content-location", "etag"},
-    416: _METADATA | {"content-location", "etag"},
+    412: _METADATA | _LIFETIME | {"content-location", "etag"},
+    416: _METADATA | _LIFETIME | {"content-location", "etag"},
 }
 """By status: the fields of the app's 200 that do not go on the response, in lower case."""
 
@@ -98,7 +101,8 @@ def _fields_of_304(head: AppHead) -> list[Field]:
 
 def _refusal(status: int, head: AppHead, selected: Representation) -> Reply:
     text = _TEXTS[status]
-    fields = [*head.without(_DROPPED[status]), ("Content-Type", "text/plain; charset=utf-8")]
+    kept = [field for field in head.without(_DROPPED[status]) if not field[0].lower().endswith(_TARGETED_LIFETIME)]
+    fields = [*kept, ("Content-Type", "text/plain; charset=utf-8")]
     if status != 416:
         return Reply(status, [*fields, ("Content-Length", str(len(text)))], (text,), len(text))
     fields.append(("Content-Range", unsatisfied_range(selected.complete_length or 0)))
@@ -117,7 +121,7 @@ def _whole(plan: Plan, head: AppHead, selected: Representation) -> Reply:
     fields = list(head.fields)
     if selected.is_sliceable and head.get("accept-ranges") is None:
         fields.append(ACCEPT_RANGES)
-    if plan.reason in (Reason.NO_RANGE, Reason.METHOD):
+    if plan.reason in (Reason.NO_RANGE, Reason.METHOD, Reason.UNIT):
         return Reply(200, fields, None)
     fields = [field for field in fields if field[0].lower() != "content-length"]
     fields.append(("Content-Length", str(complete_length)))
