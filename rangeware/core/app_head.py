@@ -8,7 +8,7 @@ An adapter reads the head that the app sent into an ``AppHead``. ``describe`` ma
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from ..http.dates import EPOCH, format_http_date, parse_http_date
 from ..http.etags import EntityTag, parse_entity_tag
@@ -23,12 +23,18 @@ _OBSTACLES = {
     "transfer-encoding": Reason.TRANSFER_ENCODING,
     "x-accel-redirect": Reason.OFFLOADED,
     "x-sendfile": Reason.OFFLOADED,
+    "x-sendfile2": Reason.OFFLOADED,
     "x-lighttpd-send-file": Reason.OFFLOADED,
+    "x-lighttpd-send-tempfile": Reason.OFFLOADED,
+    "x-litespeed-location": Reason.OFFLOADED,
+    "x-reproxy-url": Reason.OFFLOADED,
+    "x-reproxy-file": Reason.OFFLOADED,
 }
 """Fields whose mere presence means that the response must not be sliced."""
 
 _DECISIVE = frozenset({*_OBSTACLES, "accept-ranges", "content-encoding"})
 _SETTLING_TIME = timedelta(seconds=2)
+_EARLIEST_TIME = datetime(1990, 1, 1, tzinfo=timezone.utc) - EPOCH
 
 _HARMLESS = frozenset({
     "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",
@@ -48,6 +54,7 @@ servers send a second time (Date and Server).
 USUAL_NAMES = _HARMLESS | {"Accept-Ranges", "Content-Length", "Content-Type", "ETag", "Last-Modified"}
 """Names of fields in their usual spelling."""
 
+_LIVE_TYPES = ("text/event-stream", "multipart/x-mixed-replace")
 _MOST_DIGITS = 18
 _COMMON_TYPES = frozenset({
     "application/json", "application/octet-stream", "application/pdf", "application/zip", "audio/mpeg", "image/jpeg",
@@ -94,6 +101,11 @@ class AppHead:
     def has_validators(self) -> bool:
         """True if both ETag and Last-Modified are present."""
         return "etag" in self._values and "last-modified" in self._values
+
+    @property
+    def is_live(self) -> bool:
+        """True if Content-Type says that the content goes on for as long as the client listens."""
+        return (self.get("content-type") or "").strip().lower().startswith(_LIVE_TYPES)
 
     def date(self, name: str, now: datetime) -> datetime | None:
         """The HTTP-date in the field with this name, given in lower case; None if it is absent or malformed."""
@@ -145,20 +157,25 @@ def validators_of_file(
 ) -> list[Field]:
     """Make the validators of a file on disk that the head lacks (RFC 9110 8.8.2.1 and 8.8.3.1).
 
-    The tag is made of lengths and times only, so that hosts behind one load balancer agree. It is weak while the file
-    is so young that it could change again within the resolution of its clock.
+    The tag is made of lengths and times only, so that hosts behind one load balancer agree. There is none while the
+    file is so young that it could change again within the resolution of its clock: a weak one that turned strong would
+    look like another version to whoever compares the text. A time before 1990 is a constant of a build tool (0, 1, or
+    the year 1980, where zip begins), which two versions may share, so that nothing is made of it.
 
     :param complete_length: in bytes.
     :param mtime_ns: time of modification in nanoseconds since 1970.
     :param offset: position in the file of the first byte of the representation.
     """
-    age = now - EPOCH - timedelta(microseconds=mtime_ns // 1000)
+    since_epoch = timedelta(microseconds=mtime_ns // 1000)
+    if since_epoch < _EARLIEST_TIME:
+        return []
+    age = now - EPOCH - since_epoch
     made = []
     if head.get("last-modified") is None:  # RFC 9110 8.8.2.1: never later than the Date of the message
-        made.append(("Last-Modified", format_http_date(now - min(max(age, timedelta(0)), now - EPOCH))))
-    if head.get("etag") is None:
+        made.append(("Last-Modified", format_http_date(now - max(age, timedelta(0)))))
+    if head.get("etag") is None and age >= _SETTLING_TIME:
         opaque_tag = f"{complete_length:x}-{mtime_ns:x}" + (f"-{offset:x}" if offset else "")
-        made.append(("ETag", str(EntityTag(opaque_tag, weak=age < _SETTLING_TIME))))
+        made.append(("ETag", str(EntityTag(opaque_tag))))
     return made
 
 

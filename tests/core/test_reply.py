@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -15,6 +16,7 @@ from rangeware.http.ranges import ByteRange
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
 NOW_NS = int(NOW.timestamp()) * 10**9
+OLD_NS = 1_700_000_000 * 10**9
 BOUNDARY = "0123456789abcdef" * 2
 HEAD = AppHead(200, [("Content-Type", "text/plain"), ("ETag", '"v1"'), ("Set-Cookie", "a"), ("set-cookie", "b")])
 
@@ -67,6 +69,11 @@ OBSTACLES = [
     (200, [("X-Accel-Redirect", "/x")], Reason.OFFLOADED),
     (200, [("X-Sendfile", "/x")], Reason.OFFLOADED),
     (200, [("X-Lighttpd-Send-File", "/x")], Reason.OFFLOADED),
+    (200, [("X-LIGHTTPD-send-tempfile", "/x")], Reason.OFFLOADED),
+    (200, [("X-Sendfile2", "/x 0-")], Reason.OFFLOADED),
+    (200, [("X-LiteSpeed-Location", "/x")], Reason.OFFLOADED),
+    (200, [("X-Reproxy-URL", "http://127.0.0.1/x")], Reason.OFFLOADED),
+    (200, [("X-REPROXY-FILE", "/x")], Reason.OFFLOADED),
     (200, [("Accept-Ranges", "None")], Reason.ACCEPT_RANGES_NONE),
     (200, [("Accept-Ranges", "bytes")], None),
     (200, [("Content-Encoding", "gzip")], Reason.CONTENT_CODING),
@@ -108,10 +115,22 @@ def test_made_validators():
     ]
 
 
-@pytest.mark.parametrize(("age", "weak"), [(1.999, True), (2, False), (-5, True)])
-def test_the_tag_of_a_young_file_is_weak(age, weak):
+@pytest.mark.parametrize(("age", "is_made"), [(0, False), (1.999, False), (2, True), (-5, False)])
+def test_a_young_file_has_no_tag(age, is_made):
     made = dict(validators_of_file(AppHead(200, []), 1, NOW_NS - int(age * 10**9), 0, NOW))
-    assert made["ETag"].startswith("W/") == weak
+    assert ("ETag" in made) == is_made
+    assert not made.get("ETag", "").startswith("W/")
+
+
+@pytest.mark.parametrize(("date", "is_made"), [
+    ("Thu, 01 Jan 1970 00:00:00 GMT", False), ("Thu, 01 Jan 1970 00:00:01 GMT", False),
+    ("Tue, 01 Jan 1980 00:00:00 GMT", False), ("Sun, 31 Dec 1989 23:59:59 GMT", False),
+    ("Mon, 01 Jan 1990 00:00:00 GMT", True),
+])
+def test_a_time_that_build_tools_use_for_every_file_makes_no_validators(date, is_made):
+    mtime_ns = int(parsedate_to_datetime(date).timestamp()) * 10**9
+    assert bool(validators_of_file(AppHead(200, []), 1, mtime_ns, 0, NOW)) == is_made
+    assert not is_made or dict(validators_of_file(AppHead(200, []), 1, mtime_ns, 0, NOW))["Last-Modified"] == date
 
 
 def test_last_modified_is_never_later_than_now():
@@ -120,18 +139,18 @@ def test_last_modified_is_never_later_than_now():
 
 
 def test_only_what_is_missing_is_made():
-    assert [name for name, _ in validators_of_file(AppHead(200, [("ETag", "x")]), 1, 0, 0, NOW)] == ["Last-Modified"]
-    assert [name for name, _ in validators_of_file(AppHead(200, [("Last-Modified", "x")]), 1, 0, 0, NOW)] == ["ETag"]
+    for own, made in (("ETag", "Last-Modified"), ("Last-Modified", "ETag")):
+        assert [name for name, _ in validators_of_file(AppHead(200, [(own, "x")]), 1, OLD_NS, 0, NOW)] == [made]
 
 
 def test_a_file_served_from_the_middle_has_a_tag_of_its_own():
-    tags = {dict(validators_of_file(AppHead(200, []), 1, 0, offset, NOW))["ETag"] for offset in (0, 1, 2)}
+    tags = {dict(validators_of_file(AppHead(200, []), 1, OLD_NS, offset, NOW))["ETag"] for offset in (0, 1, 2)}
     assert len(tags) == 3
 
 
 def test_made_validators_bear_any_time_a_file_system_can_give():
-    for mtime_ns in (-(2**63), 0, 2**63 - 1):
-        assert len(validators_of_file(AppHead(200, []), 1, mtime_ns, 0, NOW)) == 2
+    for mtime_ns, count in ((-(2**63), 0), (OLD_NS, 2), (2**63 - 1, 1)):
+        assert len(validators_of_file(AppHead(200, []), 1, mtime_ns, 0, NOW)) == count
 
 
 @pytest.mark.parametrize("status", [206, 304, 412, 416])
