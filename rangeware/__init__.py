@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsgiRangeMiddleware", "ByteRange", "InvalidOption", "Plan", "RangeMiddleware", "Reason", "TruncatedSource"]
 
+__version__ = "0.1.0"
 
 _MIDDLEWARES = {"AsgiRangeMiddleware": "asgi", "RangeMiddleware": "wsgi"}
 
@@ -25,3 +26,8 @@ def __getattr__(name: str) -> Any:
     if name not in _MIDDLEWARES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_MIDDLEWARES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The names of the module, with those that are not loaded yet."""
+    return sorted({*globals(), *__all__})

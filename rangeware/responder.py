@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from operator import is_
 from typing import Any
 
 from .bodies.detect import find_source, find_source_cheaply
@@ -20,32 +22,74 @@ from .core.plan import decide
 from .core.reply import Reply, compose
 from .core.segments import BOUNDARY_LENGTH, whole_content
 from .core.values import Plan, Reason, RequestFields
+from .http.ranges import IntRange, parse_range
 
 SMALL = 65536
 """Bytes of a file that are faster sent in one block than by any server's own means."""
 
+_FROM_FIRST_TO_LAST = IntRange(0, None)
 _LOGGER = logging.getLogger("rangeware")
+
+
+class AppCopy:
+    """The copy of environ (ASGI: scope) that an app gets instead of the server's own, in which Range is hidden.
+
+    What the app writes into it is meant for those outside too: the user's name for an access log, the route for
+    tracing. So it is carried back.
+
+    :param original: the server's own.
+    :param given: the app's copy.
+    :param ours: the keys in which the two differ on purpose.
+    """
+
+    __slots__ = ("_before", "_given", "_original", "_ours")
+
+    def __init__(self, original: dict[str, Any], given: dict[str, Any], ours: frozenset[str]) -> None:
+        self._original = original
+        self._given = given
+        self._ours = ours
+        self._before = given.copy()
+
+    def carry_back(self) -> None:
+        """Do to the original what the app has done to its copy since the last time."""
+        given, before = self._given, self._before
+        if len(given) == len(before) and all(map(is_, given, before)) and all(
+                map(is_, given.values(), before.values())):
+            return
+        changed = {key: value for key, value in given.items() if key not in before or before[key] is not value}
+        self._original.update((key, value) for key, value in changed.items() if key not in self._ours)
+        for key in before.keys() - given.keys() - self._ours:
+            self._original.pop(key, None)
+        self._before = given.copy()
 
 
 class Responder:
     """Decides the response to one request.
 
     :param environ: the server's own mapping of the request (WSGI: environ, ASGI: scope), which the plan is put into.
+    :param carry_backs: do to that mapping what the app has done to its copy.
     """
 
-    __slots__ = ("environ", "options", "request")
+    __slots__ = ("_carry_backs", "environ", "options", "request")
 
-    def __init__(self, options: Options, environ: dict[str, Any], request: RequestFields) -> None:
+    def __init__(
+        self, options: Options, environ: dict[str, Any], request: RequestFields,
+        carry_backs: Sequence[Callable[[], None]] = (),
+    ) -> None:
         self.options = options
         self.environ = environ
         self.request = request
+        self._carry_backs = carry_backs
 
     def find_source(self, head: AppHead, body: object) -> Source | None:
         """Return the source of a body under this head; None if its complete length is unknown."""
         if self.request.method not in ("GET", "HEAD"):
             return None
-        find = find_source if self.request.range is not None else find_source_cheaply
-        return find(body, head.complete_length, self.options.block_size)
+        find = find_source if self.request.range is not None and self.request.is_ranged else find_source_cheaply
+        source = find(body, head.complete_length, self.options.block_size)
+        if self.request.method == "HEAD" and source is not None and source.shorter and not source.complete_length:
+            return None  # the app left the body out
+        return source
 
     def complete_head(self, head: AppHead, source: Source | None) -> AppHead:
         """Add the validators and the Content-Length that the app left out and the source knows."""
@@ -71,13 +115,16 @@ class Responder:
             return source.complete_length > 0
         return isinstance(source, SeekableSource) and not source.is_moved
 
-    def plan(self, head: AppHead, source: Source | None) -> tuple[Plan, Reply]:
-        """Decide the response, given the app's head and the source of its body."""
+    def plan(self, head: AppHead, source: Source | None, obstacle: Reason | None = None) -> tuple[Plan, Reply]:
+        """Decide the response, given the app's head and the source of its body.
+
+        :param obstacle: a reason not to slice it that shows in neither of them.
+        """
         complete_length = None if source is None else source.complete_length
         if self.request.method == "HEAD":  # the body says nothing about the content of GET
             complete_length = head.complete_length or complete_length or None
         random_access = source is not None and source.random_access
-        obstacle = Reason.SHORTER if source is not None and source.shorter else None
+        obstacle = Reason.SHORTER if source is not None and source.shorter else obstacle
         now = _now() if self.request.needs_validators else None
         selected = describe(head, complete_length, now, random_access=random_access, obstacle=obstacle)
         plan = decide(self.request, selected, self.options.limits)
@@ -92,6 +139,16 @@ class Responder:
         is_small = reply.length <= self.options.block_size and (reply.length <= SMALL or not source.on_disk)
         return source.read(reply.segments or ()) if is_small and type(source) is SeekableSource else None
 
+    def should_spool(self, head: AppHead, plan: Plan) -> bool:
+        """True if content of unknown length is to be read ahead, to learn its length.
+
+        A client that asks for all of it from byte 0 would gain nothing by waiting, nor would one that listens to live
+        content.
+        """
+        if plan.reason is not Reason.UNKNOWN_LENGTH or not self.options.spool_limit or head.is_live:
+            return False
+        return _FROM_FIRST_TO_LAST not in (parse_range(self.request.range or "") or ())
+
     def spooled_source(self, spool: Spool) -> Source | None:
         """Return the source of spooled content; None if the spool did not reach the end of the body."""
         spool.file.seek(0)
@@ -101,8 +158,17 @@ class Responder:
         """True if no content is sent, whatever the fields say of its length: on HEAD and 304."""
         return self.request.method == "HEAD" or reply.status == 304
 
+    def carry_back(self) -> None:
+        """Do to the server's environ what the app has done to its copy."""
+        for carry_back in self._carry_backs:
+            carry_back()
+
     def publish(self, plan: Plan) -> None:
-        """Leave the plan in the server's environ, in the log and with ``on_plan``, unless the request is plain."""
+        """Leave the plan in the server's environ, in the log and with ``on_plan``, unless the request is plain.
+
+        To be called before the head is sent: whoever looks at environ then finds what the app has left there, too.
+        """
+        self.carry_back()
         if self.request.is_plain:
             return
         self.environ["rangeware.plan"] = plan
@@ -120,8 +186,13 @@ def with_file_segments(reply: Reply, source: Source | None) -> Reply:
 
     The server's own wrapper may also send a file faster than it iterates over the app's body.
     """
-    is_seekable = isinstance(source, SeekableSource) and not source.is_moved and not source.shorter
-    if reply.segments is not None or source is None or not is_seekable:
+    is_seekable = isinstance(source, SeekableSource) and not source.is_moved
+    return with_segments(reply, source) if is_seekable else reply
+
+
+def with_segments(reply: Reply, source: Source | None) -> Reply:
+    """Replace the app's body by segments of its source, unless that is unknown or shorter than declared."""
+    if reply.segments is not None or source is None or source.shorter:
         return reply
     return reply._replace(segments=whole_content(source.complete_length), length=source.complete_length)
 

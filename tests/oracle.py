@@ -41,7 +41,7 @@ class Expected(NamedTuple):
     spans: Spans = ()
 
 
-def expected(method: str, fields: Mapping[str, str], selected: Representation, *, max_ranges: int = 100,
+def expected(method: str, fields: Mapping[str, str], selected: Representation, *, max_ranges: int = 256,
              boundary_length: int = 32) -> Expected:
     """The order of 13.2.2, for GET and HEAD. ``fields`` are keyed like ``if_none_match``."""
     if not may_proceed(fields, selected):  # steps 1 and 2
@@ -141,7 +141,7 @@ def if_range(text: str, selected: Representation) -> bool:
 
 # --- Ranges, 14.1 and 14.2 ---
 
-def by_range(text: str, selected: Representation, max_ranges: int = 100, boundary_length: int = 32) -> Expected:
+def by_range(text: str, selected: Representation, max_ranges: int = 256, boundary_length: int = 32) -> Expected:
     """The response to a Range that is not ignored (14.2, 15.3.7, 15.5.17)."""
     specs = range_specs(text)
     length = selected.complete_length

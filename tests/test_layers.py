@@ -25,8 +25,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bodies": {"core", "http", "errors"},
     "responder": {"bodies", "core", "http", "errors"},
     "backends": set(),
-    "wsgi": {"responder", "bodies", "core", "http", "errors"},
-    "asgi": {"responder", "backends", "bodies", "core", "http", "errors"},
+    "app_protocol": {"errors"},
+    "wsgi": {"responder", "app_protocol", "bodies", "core", "http", "errors"},
+    "asgi": {"responder", "app_protocol", "backends", "bodies", "core", "http", "errors"},
     # The client: values, then the decisions, then what carries them out, then the functions that users call, then the
     # command. None of it knows the server side but for the two lowest rooms.
     "client.errors": set(),

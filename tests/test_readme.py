@@ -8,15 +8,18 @@ import hashlib
 import os
 import pathlib
 import re
+import runpy
 import shlex
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import django.conf
 import pytest
 
 import rangeware
@@ -25,7 +28,9 @@ from rangeware import InvalidOption, RangeMiddleware, Reason
 from rangeware.client.cli import command
 from rangeware.client.cli.arguments import _parser
 from rangeware.core.options import Options
+from tests.asgi_support import carry, scope_for
 from tests.browser.demo import ROOT, Demo, running_demo
+from tests.support import get
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOWNLOADING = (ROOT / "docs" / "downloading.md").read_text(encoding="utf-8")
@@ -55,6 +60,81 @@ def test_every_reason_stands_there_with_its_sentence():
 def test_there_are_at_most_eight_public_names():
     assert len(rangeware.__all__) <= 8
     assert all(hasattr(rangeware, name) for name in rangeware.__all__)
+
+
+# --- the first lines of code ------------------------------------------------------------------------------------------
+
+FLASK_APP = """
+from flask import Flask, Response
+app = Flask(__name__)
+{above}
+@app.get("/film")
+def film():
+    return Response(b"0123456789", mimetype="video/mp4")
+{below}
+"""
+FASTAPI_APP = """
+from fastapi import FastAPI, Response
+app = FastAPI()
+{above}
+@app.get("/film")
+def film():
+    return Response(b"0123456789", media_type="video/mp4")
+{below}
+"""
+DJANGO_APP = """
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse
+from django.urls import path
+urlpatterns = [path("", lambda request: HttpResponse(b"0123456789", content_type="video/mp4"))]
+application = get_wsgi_application()
+{below}
+"""
+PART = (206, b"2345", "bytes 2-5/10")
+places = pytest.mark.parametrize("place", ["above", "below"])
+
+
+def module(template: str, mark: str, place: str, tmp_path: pathlib.Path) -> pathlib.Path:
+    """A module with the lines of the README above or below the routes."""
+    path = tmp_path / f"films_{mark}.py"
+    path.write_text(template.format(**{"above": "", "below": "", place: example(mark)}))
+    return path
+
+
+@places
+def test_the_lines_for_flask(place: str, tmp_path: pathlib.Path):
+    path = module(FLASK_APP, "flask", place, tmp_path)
+    response = runpy.run_path(str(path))["app"].test_client().get("/film", headers={"Range": "bytes=2-5"})
+    assert (response.status_code, response.data, response.headers["Content-Range"]) == PART
+    routes = subprocess.run([sys.executable, "-m", "flask", "--app", path.stem, "routes"], cwd=tmp_path, check=True,
+                            capture_output=True, text=True).stdout
+    assert "/film" in routes  # flask run finds the app in the same way
+
+
+@places
+def test_the_lines_for_fastapi(place: str, tmp_path: pathlib.Path):
+    path = module(FASTAPI_APP, "fastapi", place, tmp_path)
+    answer = carry(runpy.run_path(str(path))["app"], scope_for(path="/film", range="bytes=2-5")).answer()
+    assert (answer.status, answer.body, answer.get("Content-Range")) == PART
+
+
+def test_the_lines_for_django(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+    path = module(DJANGO_APP, "django", "below", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    if not django.conf.settings.configured:
+        django.conf.settings.configure()
+    middleware = ["django.middleware.common.CommonMiddleware"]  # as in every new project; it adds Content-Length
+    monkeypatch.setattr(django.conf.settings, "MIDDLEWARE", middleware, raising=False)
+    monkeypatch.setattr(django.conf.settings, "ALLOWED_HOSTS", ["*"], raising=False)
+    films = import_module(path.stem)
+    monkeypatch.setattr(django.conf.settings, "ROOT_URLCONF", path.stem, raising=False)
+    answer = get(films.application, "bytes=2-5")
+    assert (answer.status, answer.body, answer.get("Content-Range")) == PART
+
+
+def test_they_come_first():
+    assert re.findall(r"<!-- (\w+) -->", README)[:3] == ["flask", "django", "fastapi"]
+    assert "every generator" not in README
 
 
 # --- Download ---------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from rangeware import AsgiRangeMiddleware, RangeMiddleware, TruncatedSource
 from tests.asgi_support import PATHSEND, Lines, carry, scope_for
 from tests.core.test_validators import MTIME
 from tests.http.test_grammar_fuzz import INVALID, mutated
-from tests.oracle import Expected, Representation, check, expected
+from tests.oracle import Expected, Representation, check, expected, range_specs
 from tests.support import CONTENT, Answer, cut, environ_for, run
 from tests.test_rfc_examples import EIGHT_THOUSAND, EXAMPLES, REQUIREMENTS
 from tests.test_truth_table import BESIDE, FORMS, IF_MATCH, IF_NONE_MATCH, NO_DATE, QUESTIONS
@@ -97,6 +97,11 @@ class Given(NamedTuple):
     def lies(self) -> bool:
         """True if another length is declared than is sent."""
         return bool(self.all("content-length")) and self.declared != len(self.content)
+
+    @property
+    def is_replaced(self) -> bool:
+        """True if the file is longer than the app declared."""
+        return self.kind == "file" and (self.declared or 0) < len(self.content) and self.declared is not None
 
     @property
     def is_lawful(self) -> bool:
@@ -471,7 +476,8 @@ def is_sliceable(case: Case) -> bool:
     coded = "gzip" in given.all("content-encoding") and not str(current(case)[0]).startswith('"')
     parts = str(given.get("content-type")).startswith("multipart/byteranges")
     known = given.kind != "stream" or given.declared is not None
-    spooled = 0 < len(given.content) <= options.get("spool_limit", 0)
+    asks_for_all = ("0", "") in (range_specs(case.joined.get("range", "")) or ())  # nobody gains by reading ahead
+    spooled = 0 < len(given.content) <= options.get("spool_limit", 0) and not asks_for_all
     return not (refused or coded or parts) and (known or spooled)
 
 
@@ -484,7 +490,7 @@ def right_answer(case: Case) -> Expected:
     if not is_sliceable(case):
         fields.pop("range", None)
     selected = Representation(len(given.content), *current(case), given.get("date"), given.get("content-type"))
-    right = expected(case.asked.method, fields, selected, max_ranges=options.get("max_ranges", 100))
+    right = expected(case.asked.method, fields, selected, max_ranges=options.get("max_ranges", 256))
     in_one_pass = given.kind == "stream" and given.declared is not None
     return right._replace(spans=tuple(sorted(right.spans))) if in_one_pass else right
 
@@ -520,6 +526,11 @@ def compare(case: Case, *, trio: bool = False) -> None:
     """The case behind both adapters."""
     one = through_wsgi(case)
     other = through_asgi(case, trio=trio)
+    if case.given.is_replaced:  # what a path leads to is another file by now; an open file stays what it is
+        assert other.status != 206, f"{case}"
+        if other.status == 200 and case.asked.method == "GET" and not case.is_left_alone:
+            assert len(other.body) == case.given.declared, f"{case}"
+        return
     for name, of_wsgi, of_asgi in zip(Outcome._fields, one, other, strict=True):
         assert of_wsgi == of_asgi, f"{case}: {name}"
     judge(case, other)
@@ -533,7 +544,7 @@ def every_answer(name: str) -> Iterator[Case]:
     for asked in REQUESTS:
         case = Case(name, given, asked)
         yield case
-        is_ranged = "range" in asked.fields and asked.method == "GET"
+        is_ranged = asked.method == "GET" and not asked.fields.get("range", "items=").startswith("items=")
         if given.kind == "file" and (is_ranged or is_told_by_its_head(given)):
             yield case._replace(offered=False)
 

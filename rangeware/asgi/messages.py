@@ -6,12 +6,15 @@ What an app sends is checked here: a message that is malformed raises ``AsgiProt
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from os import PathLike
 from typing import Any
 
 from ..core.app_head import USUAL_NAMES, Field
 from ..core.values import RequestFields
 from ..errors import AsgiProtocolError
+from ..http.codings import mentions_coding
+from ..responder import AppCopy
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -29,6 +32,8 @@ _REQUEST_FIELDS = (
     b"range", b"if-range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 _PLACES = {name: place for place, name in enumerate(_REQUEST_FIELDS)}  # in the order of RequestFields
 _ALL_ABSENT: list[str | None] = [None] * len(_REQUEST_FIELDS)
+_OURS = frozenset({"extensions", "headers", "rangeware.range", "rangeware.if_range"})
+_OUR_EXTENSIONS = frozenset({PATHSEND, ZEROCOPYSEND})
 _USUAL_NAMES = {name.lower().encode(): name for name in USUAL_NAMES}
 
 
@@ -48,20 +53,50 @@ def request_fields(scope: dict[str, Any], preconditions: bool) -> RequestFields:
     return RequestFields(scope["method"], *values)
 
 
-def scope_for_app(scope: dict[str, Any], request: RequestFields, hide_range: bool) -> dict[str, Any]:
+def scope_for_app(
+    scope: dict[str, Any], request: RequestFields, hide_range: bool
+) -> tuple[dict[str, Any], list[Callable[[], None]]]:
     """Copy the scope for an app whose response may be sliced.
 
-    ``http.response.pathsend`` is offered, so that the app names the path of a file rather than reading it, and
-    ``http.response.zerocopysend`` is not: its content cannot be sliced.
+    ``http.response.pathsend`` is offered, so that the app names the path of a file rather than reading it, but not
+    where a middleware may want to code the content: the usual ones drop that message, or let it pass uncoded. If the
+    server offers it itself, that stays as it is for a request without Range.
+    ``http.response.zerocopysend`` is not offered: its content cannot be sliced.
+
+    :returns: the copy, and functions that carry back what the app writes into it.
     """
-    copy = {**scope, "extensions": {**(scope.get("extensions") or {}), PATHSEND: {}}}
-    copy["extensions"].pop(ZEROCOPYSEND, None)
+    copy = scope.copy()
+    carry_backs: list[Callable[[], None]] = []
+    if request.range is not None and request.method == "GET":
+        extensions: dict[str, Any] = scope.get("extensions") or {}
+        offered = copy["extensions"] = {**extensions}
+        offered.pop(ZEROCOPYSEND, None)
+        if not _mentions_coding(scope["headers"]):
+            offered[PATHSEND] = {}
+        carry_backs.append(AppCopy(extensions, offered, _OUR_EXTENSIONS).carry_back)
     if hide_range:
         copy["headers"] = [field for field in scope["headers"] if _PLACES.get(field[0], 2) >= 2]
+        carry_backs.append(partial(_carry_back_headers, scope, copy, [*copy["headers"]]))
     for name, value in (("rangeware.range", request.range), ("rangeware.if_range", request.if_range)):
         if value is not None:
             copy[name] = value
-    return copy
+    return copy, [*carry_backs, AppCopy(scope, copy, _OURS).carry_back]
+
+
+def _carry_back_headers(scope: dict[str, Any], copy: dict[str, Any], known: list[Any]) -> None:
+    """Add to the headers of the server's scope what the app has added to those of its copy, and take what it took.
+
+    :param known: the headers of the copy, as they were the last time.
+    """
+    headers = copy.get("headers", known)
+    if headers != known:
+        hidden = [field for field in scope["headers"] if _PLACES.get(field[0], 2) < 2]
+        scope["headers"] = [*headers, *hidden]
+        known[:] = headers
+
+
+def _mentions_coding(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"accept-encoding" and mentions_coding(value.decode("latin-1")) for name, value in headers)
 
 
 def read_start(start: Message) -> tuple[Message, list[Field]]:

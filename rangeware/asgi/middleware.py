@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from ..app_protocol import check_asgi
 from ..core.options import Options, OptionsDict
+from ..responder import Responder
 from .connection import Connection
 from .messages import request_fields, scope_for_app
 from .responder import AsgiResponder
@@ -27,23 +29,27 @@ class AsgiRangeMiddleware:
 
     :param app: any ASGI 3 application, on asyncio or trio.
     :param options: see ``rangeware.core.options.Options``; a callable that takes an environ gets the scope.
-    :raises InvalidOption: if an option has a value that cannot work.
+    :raises InvalidOption: if an option has a value that cannot work, or the app speaks WSGI.
     """
 
     def __init__(self, app: App, **options: Unpack[OptionsDict]) -> None:
-        self._options = Options.for_app(app, "an ASGI", options)
+        check_asgi(app)
+        self._options = Options.from_mapping(options)
         self._app = app
+
+    def __repr__(self) -> str:
+        return f"AsgiRangeMiddleware({self._app!r}, {self._options})"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one request (ASGI 3)."""
         options = self._options
-        if scope["type"] != "http" or options.applies is not None and not options.applies(scope):
+        if scope["type"] != "http" or options.applies is not None and options.applies(scope) is False:
             await self._app(scope, receive, send)
             return
         request = request_fields(scope, options.preconditions)
-        is_ranged = request.range is not None or request.if_range is not None
-        if not is_ranged and request.method not in ("GET", "HEAD"):
+        if not request.is_ranged and request.method not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        responder = AsgiResponder(options, scope, request, Connection(receive, send))
-        await responder.run(self._app, scope_for_app(scope, request, options.hide_range) if is_ranged else scope)
+        given, carry_backs = scope_for_app(scope, request, options.hide_range) if request.is_ranged else (scope, [])
+        responder = AsgiResponder(Responder(options, scope, request, carry_backs), Connection(receive, send))
+        await responder.run(self._app, given)

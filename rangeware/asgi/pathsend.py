@@ -16,7 +16,7 @@ from ..bodies.sources import Source
 from ..core.app_head import AppHead
 from ..core.reply import Reply
 from ..core.segments import whole_content
-from ..core.values import Plan
+from ..core.values import Plan, Reason
 from ..responder import Responder, with_file_segments
 
 Path = str | bytes | os.PathLike[str]
@@ -53,7 +53,9 @@ def open_file_response(
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
     source = responder.find_source(head, file)
-    plan, reply = responder.plan(responder.complete_head(head, source), source)
+    is_longer = head.complete_length is not None and head.complete_length < status.st_size  # another file by now
+    obstacle = Reason.LONGER if is_longer else None
+    plan, reply = responder.plan(head if is_longer else responder.complete_head(head, source), source, obstacle)
     by_server = server_can_send and not responder.has_no_content(reply) and _is_whole(reply, source, status.st_size)
     reply = reply if by_server else with_file_segments(reply, source)
     content = None if by_server else _small_content(responder, reply, source)

@@ -13,17 +13,16 @@ from enum import Enum, auto
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
+from ..app_protocol import not_asgi
 from ..backends import AsyncBackend, current_backend
 from ..bodies.detect import path_has_length
 from ..bodies.sources import SeekableSource, Source
 from ..bodies.spool import Spool
 from ..core.app_head import AppHead, Field, fastpath_length
-from ..core.options import Options
 from ..core.reply import ACCEPT_RANGES, Reply
 from ..core.slicer import Slicer
-from ..core.values import Reason, RequestFields
 from ..errors import AsgiProtocolError, TruncatedSource
-from ..responder import Responder
+from ..responder import Responder, with_segments
 from . import messages
 from .blocks import file_blocks, source_blocks
 from .connection import Connection
@@ -65,12 +64,10 @@ _UNFINISHED = (State.HEAD_HELD, State.SPOOLING, State.SLICING)
 class AsgiResponder:
     """One request and its response, as the app sees it."""
 
-    def __init__(
-        self, options: Options, scope: dict[str, Any], request: RequestFields, connection: Connection
-    ) -> None:
-        self._responder = Responder(options, scope, request)
+    def __init__(self, responder: Responder, connection: Connection) -> None:
+        self._responder = responder
         self._connection = connection
-        self._is_plain_get = request.method == "GET" and request.is_plain
+        self._is_plain_get = responder.request.method == "GET" and responder.request.is_plain
         self._state = State.NO_HEAD
         self._failure: Exception | None = None
         self._spool: Spool | None = None
@@ -81,16 +78,27 @@ class AsgiResponder:
         :raises AsgiProtocolError: if it sent a message that is not allowed, or returned before its response ended.
         :raises TruncatedSource: if its body was shorter than declared.
         """
-        running = app(scope, self._connection.receive, self.send)
+        running = self._call(app, scope)
         try:
             await (running if self._is_plain_get else self._backend.run_app(running))
         finally:
+            self._responder.carry_back()
             if self._spool is not None:
                 self._spool.file.close()
         if self._failure is not None:
             raise self._failure
         if self._state in _UNFINISHED and not self._connection.disconnected:
             raise AsgiProtocolError("the app returned before it had sent all of its response")
+
+    def _call(self, app: App, scope: dict[str, Any]) -> Awaitable[None]:
+        """Call the app. A coroutine function raises nothing yet, but for arguments that it does not take."""
+        try:
+            running = app(scope, self._connection.receive, self.send)
+        except TypeError as exc:
+            raise not_asgi(app) from exc
+        if not isinstance(running, Awaitable):
+            raise not_asgi(app)
+        return running
 
     @cached_property
     def _backend(self) -> AsyncBackend:
@@ -150,18 +158,20 @@ class AsgiResponder:
             return False
         if is_path:
             return path_has_length(messages.read_path(message), int(length))
-        return bool(message.get("more_body") or message.get("body"))
+        content = message.get("body", b"")
+        return bool(message.get("more_body")) or type(content) is bytes and len(content) == int(length)
 
     async def _decide_content(self, message: Message) -> None:
         """Decide a response whose content comes in messages: all of it in this one, or the first of it."""
         kind = message["type"]
         has_more = kind != messages.BODY or message.get("more_body", False)
-        body = iter(()) if has_more else [messages.read_content(message)]
-        source = self._responder.find_source(self._head, body)
+        content = b"" if has_more else messages.read_content(message)
+        source = self._responder.find_source(self._head, iter(()) if has_more else [content])
         plan, reply = self._responder.plan(self._responder.complete_head(self._head, source), source)
-        spool_limit = self._responder.options.spool_limit
-        if plan.reason is Reason.UNKNOWN_LENGTH and kind == messages.BODY and spool_limit:
-            self._spool = Spool(spool_limit)
+        if source is not None and len(content) > source.complete_length:
+            reply = with_segments(reply, source)
+        if kind == messages.BODY and self._responder.should_spool(self._head, plan):
+            self._spool = Spool(self._responder.options.spool_limit)
             self._state = State.SPOOLING
             await self._read_ahead(message)
         else:

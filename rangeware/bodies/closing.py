@@ -8,7 +8,7 @@ with its last byte rather than when the garbage collector comes by.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 _LOGGER = logging.getLogger("rangeware")
 
@@ -37,6 +37,21 @@ def close_all(bodies: Iterable[object]) -> None:
         except BaseException:
             close_all(rest)
             raise
+
+
+class ClosingThen:
+    """Closes a body, and then does something else, even if ``close()`` of the body raises."""
+
+    def __init__(self, body: object, then: Callable[[], None]) -> None:
+        self._body = body
+        self._then = then
+
+    def close(self) -> None:
+        """Close the body, and do the rest."""
+        try:
+            close_body(self._body)
+        finally:
+            self._then()
 
 
 class ClosingIterator:

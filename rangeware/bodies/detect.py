@@ -8,6 +8,7 @@ that the position of a file shared between threads never moves.
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import stat
 from bisect import bisect_right
@@ -18,9 +19,17 @@ from typing import Any
 
 from .sources import DiskFile, SeekableSource, Source
 from .streams import ForwardSource
-from .unwrap import DECODING_MODULES, find_file
+from .unwrap import find_file, is_unpatched
 
-_PAGE = 4096  # bytes; the size that files in /sys claim, though they have no block on a disk
+_PAGE = mmap.PAGESIZE  # bytes; the size that files in /sys claim, though they have no block on a disk
+_DECODING = frozenset({
+    "_compression", "backports", "brotli", "bz2", "compression", "gzip", "isal", "lz4", "lzma", "pgzip", "py7zr",
+    "pyzstd", "rarfile", "snappy", "zipfile", "zipfile_deflate64", "zlib_ng", "zstandard", "zstd",
+})
+"""Packages whose file objects decode: they seek back by decoding from the first byte again."""
+_DEPTH = 5  # files within files
+
+_ACCESS = ("__iter__", "__len__", "__getitem__")
 
 Detector = Callable[[Any, int], SeekableSource | None]
 """Makes a source of a file, with this block size; None if the file is not of its kind."""
@@ -47,22 +56,35 @@ def find_source_cheaply(body: object, declared: int | None, block_size: int) -> 
     return _find(body, declared, block_size, detectors)
 
 
-def is_sendable_as_is(body: object, declared: int) -> bool:
+def is_sendable_as_is(body: object, declared: int, is_bounded: bool) -> bool:
     """True if a body that may be a file can go to the server untouched, under a Content-Length of ``declared`` bytes.
 
     That is so if the file has that many bytes left, and the position of its descriptor is that of ``tell()``. False
     also if only a closer look could tell.
+
+    :param is_bounded: True if the server sends Content-Length bytes from the position of a file. Any other one may send
+        the file from its first byte to its end, so that this must be the content.
     """
     file = find_file(body)
     if file is None:
-        return True
+        return is_bounded
     try:
         raw = file.raw if type(file) is io.BufferedReader else file
-        if type(raw) is not io.FileIO:
+        if type(raw) is not io.FileIO or not is_unpatched(file):
             return False
         offset, size = raw.tell(), os.fstat(raw.fileno()).st_size
+        if not is_bounded and (offset or size != declared):
+            return False
         return offset == file.tell() and size - offset >= declared and size != _PAGE
     except Exception:
+        return False
+
+
+def items_have_length(items: Any, declared: int) -> bool:
+    """True if the items of this list or tuple have ``declared`` bytes together; False also if that is hard to tell."""
+    try:
+        return (len(items[0]) if len(items) == 1 else sum(map(len, items))) == declared
+    except TypeError:  # the app's error, and the server's to report
         return False
 
 
@@ -77,12 +99,13 @@ def path_has_length(path: Any, declared: int) -> bool:
         return False
 
 
-def _find(body: object, declared: int | None, block_size: int, detectors: tuple[Detector, ...]) -> Source | None:
+def _find(body: Any, declared: int | None, block_size: int, detectors: tuple[Detector, ...]) -> Source | None:
     if isinstance(body, (list, tuple)) and _is_in_memory(body):
-        return _items(body, block_size)
-    seekable = _first(detectors, find_file(body), block_size)
+        seekable: SeekableSource | None = _items(body, block_size)
+    else:
+        seekable = _first(detectors, find_file(body), block_size)
     if seekable is None:
-        return None if declared is None else ForwardSource(body, declared)  # type: ignore[arg-type]
+        return None if declared is None else ForwardSource(body, declared)
     if declared is None or declared == seekable.complete_length:
         return seekable
     if declared > seekable.complete_length:
@@ -95,8 +118,10 @@ def _first(detectors: tuple[Detector, ...], file: Any | None, block_size: int) -
 
 
 def _is_in_memory(body: Sequence[object]) -> bool:
-    """True if iterating over this list or tuple gives its items, and each is bytes in one piece."""
-    return type(body).__iter__ in (list.__iter__, tuple.__iter__) and all(map(_is_contiguous, body))
+    """True if this is a list or tuple like any other, and each of its items is bytes in one piece."""
+    kind, base = type(body), list if isinstance(body, list) else tuple
+    is_plain = kind is base or all(getattr(kind, name) is getattr(base, name) for name in _ACCESS)
+    return is_plain and all(map(_is_contiguous, body))
 
 
 def _is_contiguous(item: object) -> bool:
@@ -144,7 +169,7 @@ def _pread_file(file: Any, block_size: int) -> SeekableSource | None:
     """
     binary = file.buffer if type(file) is io.TextIOWrapper else file  # opened in text mode, a common mistake
     raw = binary.raw if type(binary) in (io.BufferedReader, io.BufferedRandom) else binary
-    if type(raw) is not io.FileIO or not hasattr(os, "pread"):
+    if type(raw) is not io.FileIO or not is_unpatched(file) or not hasattr(os, "pread"):
         return None
     if type(binary) is not io.BufferedReader:
         binary.flush()
@@ -180,7 +205,7 @@ def _synced_file(file: Any, block_size: int) -> SeekableSource | None:
 @_none_if_raising
 def _buffer(file: Any, block_size: int) -> SeekableSource | None:
     """A ``BytesIO``, read without moving its position."""
-    if type(file) is not io.BytesIO:
+    if type(file) is not io.BytesIO or not is_unpatched(file):
         return None
     offset, content = file.tell(), file.getvalue()  # no copy, unless the buffer is written to
 
@@ -239,6 +264,18 @@ def _go_to_end(file: Any) -> int | None:
     return offset
 
 
-def _is_decoding(file: Any) -> bool:
-    """True if this file seeks back by decoding from its first byte again."""
-    return type(file).__module__ in DECODING_MODULES
+def _is_decoding(file: Any, depth: int = _DEPTH) -> bool:
+    """True if this file, or one that it reads from, seeks back by decoding from its first byte again."""
+    if any(kind.__module__.partition(".")[0] in _DECODING for kind in type(file).__mro__):
+        return True
+    return depth > 0 and any(_is_decoding(inner, depth - 1) for inner in _files_inside(file))
+
+
+def _files_inside(file: Any) -> list[Any]:
+    """The files that this one may read from."""
+    held = [*getattr(file, "__dict__", {}).values()]
+    if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
+        held.append(file.raw)
+    elif isinstance(file, io.TextIOWrapper):
+        held.append(file.buffer)
+    return [inner for inner in held if hasattr(type(inner), "read")]

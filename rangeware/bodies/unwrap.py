@@ -8,14 +8,13 @@ bytes on their way, is never taken for its base.
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
+from collections.abc import Set
 from functools import lru_cache
 from typing import Any
 
-DECODING_MODULES = frozenset({"bz2", "gzip", "lzma", "zipfile"})
-"""Modules whose file objects decode: they seek back by decoding from the first byte again."""
-
-_FILE_MODULES = DECODING_MODULES | {"_compression", "_io", "io", "tempfile"}
+_READING = frozenset({"__iter__", "__next__", "read", "readinto", "readline", "seek", "tell"})
 
 _BINARY_FILES = (io.BufferedReader, io.BufferedRandom, io.FileIO, io.BytesIO)
 
@@ -62,8 +61,9 @@ def find_file(body: object) -> Any | None:
     """Return the file whose bytes this body gives, out of any wrappers; None if there is none.
 
     Iterating over a file object may give other bytes than ``read()`` does. So a body that the server would iterate
-    over must be iterated in the standard library's way to count as a file; inside a wrapper that calls ``read()``
-    anything with that method does.
+    over must do all of its reading in the standard library's way to count as a file. Inside a wrapper that calls
+    ``read()`` anything with that method does, unless ``tell()`` was changed and ``seek()`` was not: what it tells is
+    not where ``seek()`` goes.
     """
     file: Any = body
     is_read = is_relayed = False
@@ -71,19 +71,34 @@ def find_file(body: object) -> Any | None:
         attribute, reads = wrapper
         file = getattr(file, attribute, None)
         is_read, is_relayed = is_read or reads, is_relayed or not reads
-    if is_relayed and type(file) not in _BINARY_FILES:  # a relay would encode text
+    if type(file) in _BINARY_FILES and is_unpatched(file):
+        return file
+    if is_relayed:  # it would encode text
         return None
-    return file if is_read or _is_iterated_as_read(file) else None
+    changed = _changed_methods(file)
+    if is_read:
+        return None if "tell" in changed and "seek" not in changed else file
+    return file if not changed and isinstance(file, (io.IOBase, tempfile.SpooledTemporaryFile)) else None
 
 
-def _is_iterated_as_read(file: object) -> bool:
-    """True if iterating over this object is the standard library's and so gives the bytes that ``read()`` gives."""
-    definers = (
-        next((kind.__module__ for kind in type(file).__mro__ if name in vars(kind)), "io")
-        for name in ("__iter__", "__next__")
+def is_unpatched(file: object) -> bool:
+    """True if none of the methods for reading was replaced in this very object."""
+    return _READING.isdisjoint(getattr(file, "__dict__", ()))
+
+
+def _changed_methods(file: object) -> Set[str]:
+    """The names of the methods for reading that are not those of the standard library, in the class or the object."""
+    of_class = _methods_of_class(type(file))  # type: ignore[arg-type]
+    return of_class if is_unpatched(file) else of_class | (_READING & vars(file).keys())
+
+
+@lru_cache(maxsize=256)
+def _methods_of_class(kind: Any) -> frozenset[str]:
+    return frozenset(
+        name for name in _READING
+        for definer in [next((base for base in kind.__mro__ if name in vars(base)), object)]
+        if definer.__module__.partition(".")[0] not in sys.stdlib_module_names and definer is not object
     )
-    is_known = isinstance(file, (io.IOBase, tempfile.SpooledTemporaryFile))
-    return is_known and all(module in _FILE_MODULES for module in definers)
 
 
 def closable_of(body: object) -> object:

@@ -43,7 +43,7 @@ class Options:
     :raises InvalidOption: naming the option and the value that cannot work.
     """
 
-    max_ranges: int = 100
+    max_ranges: int = 256
     block_size: int = 131072
     hide_range: bool = True
     preconditions: bool = True
@@ -73,16 +73,8 @@ class Options:
                 raise InvalidOption(f"{name}={value!r} is not an option; the options are {', '.join(known)}")
         return cls(**cast(Any, options))
 
-    @classmethod
-    def for_app(cls, app: object, protocol: str, options: Mapping[str, object]) -> Options:
-        """Make the options of a middleware around this app.
-
-        :param protocol: "a WSGI" or "an ASGI", for the error message.
-        :raises InvalidOption: also if the app is not callable.
-        """
-        if not callable(app):
-            raise InvalidOption(f"app must be {protocol} application, not {app!r}")
-        return cls.from_mapping(options)
+    def __str__(self) -> str:
+        return ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in fields(self))
 
     @property
     def limits(self) -> Limits:

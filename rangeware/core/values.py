@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..http.dates import EPOCH
 from ..http.etags import EntityTag
-from ..http.ranges import ByteRange
+from ..http.ranges import ByteRange, range_unit
 
 
 class Reason(enum.Enum):
@@ -34,7 +34,8 @@ class Reason(enum.Enum):
     OFFLOADED = "a front server sends the content"
     CONTENT_CODING = "the content is coded and has no strong ETag"
     UNKNOWN_LENGTH = "the complete length is unknown"
-    SHORTER = "the file is shorter than its declared length"
+    SHORTER = "the content is shorter than its declared length"
+    LONGER = "the file is longer than its declared length"
     EMPTY = "the representation is empty"
     UNIT = "the range unit is not bytes"
     TOO_MANY_RANGES = "more ranges than max_ranges"
@@ -73,6 +74,13 @@ class RequestFields(NamedTuple):
         return self[2:] != _ABSENT_BUT_RANGE
 
     @property
+    def is_ranged(self) -> bool:
+        """True if Range and If-Range are for us. A Range in another unit than bytes is for the app (RFC 9110 14.1)."""
+        if self.range is None:
+            return self.if_range is not None
+        return range_unit(self.range) in ("bytes", "")
+
+    @property
     def is_plain(self) -> bool:
         """True for a request with neither Range nor a condition: it asks for the whole representation."""
         return self[1:] == _ALL_ABSENT
@@ -106,7 +114,7 @@ class Representation(NamedTuple):
 class Limits(NamedTuple):
     """Bounds on a request. ``max_ranges``: range-specs in one Range field, at least 1."""
 
-    max_ranges: int = 100
+    max_ranges: int = 256
 
 
 class Plan(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..bodies.detect import find_source, is_sendable_as_is
+from ..bodies.detect import find_source, is_sendable_as_is, items_have_length
 from ..bodies.sources import SeekableSource, Source
 from ..bodies.unwrap import may_be_file
 from ..core.app_head import Field, fastpath_length
@@ -19,6 +19,7 @@ from ..core.reply import Reply, single_part
 from ..core.values import Plan, Reason
 from ..http.ranges import parse_range
 from .file_wrapper import FileWrapper
+from .sendfile import minds_position_and_length
 
 _LONG = 100  # characters in a Range field: more than one range-spec usually has
 
@@ -36,16 +37,21 @@ def is_plain_get(environ: dict[str, Any]) -> bool:
     )
 
 
-def passes_unchanged(fields: list[Field], body: Iterable[bytes]) -> bool:
-    """True if a 200 with these fields and this body needs nothing but Accept-Ranges, on a plain GET."""
+def passes_unchanged(fields: list[Field], body: Iterable[bytes], server_wrapper: object) -> bool:
+    """True if a 200 with these fields and this body needs nothing but Accept-Ranges, on a plain GET.
+
+    :param server_wrapper: the server's ``wsgi.file_wrapper``.
+    """
     kind: Any = type(body)
     if kind is list or kind is tuple:
-        return bool(body and fastpath_length(fields, needs_validators=False))
+        length = fastpath_length(fields, needs_validators=False)
+        return bool(length) and items_have_length(body, int(length))
     if kind is FileWrapper:  # the server's own wrapper may send its file faster
         return False
     is_file = may_be_file(kind)
     length = fastpath_length(fields, needs_validators=is_file)
-    return bool(length) and (not is_file or is_sendable_as_is(body, int(length)))
+    return bool(length) and (
+        not is_file or is_sendable_as_is(body, int(length), minds_position_and_length(server_wrapper)))
 
 
 def respond_with_one_range(

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..app_protocol import check_wsgi, is_call_of_asgi, not_wsgi
 from ..core.options import Options, OptionsDict
 from ..core.values import RequestFields
+from ..responder import AppCopy
 from . import fastpath
 from .file_wrapper import FileWrapper
 from .responder import Environ, WsgiResponder
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _UNKNOWN = object()
+_OURS = frozenset({"HTTP_RANGE", "HTTP_IF_RANGE", "rangeware.range", "rangeware.if_range", "wsgi.file_wrapper"})
 
 
 class RangeMiddleware:
@@ -35,14 +38,18 @@ class RangeMiddleware:
 
     :param app: any WSGI application.
     :param options: see ``rangeware.core.options.Options``.
-    :raises InvalidOption: if an option has a value that cannot work.
+    :raises InvalidOption: if an option has a value that cannot work, or the app speaks ASGI.
     """
 
     def __init__(self, app: WSGIApplication, **options: Unpack[OptionsDict]) -> None:
-        self._options = Options.for_app(app, "a WSGI", options)
+        check_wsgi(app)
+        self._options = Options.from_mapping(options)
         self._app = app
         self._usual_wrapper: object = _UNKNOWN
         """The server's ``wsgi.file_wrapper`` as seen before, None for none: with that one, the fast path is safe."""
+
+    def __repr__(self) -> str:
+        return f"RangeMiddleware({self._app!r}, {self._options})"
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request (PEP 3333)."""
@@ -52,15 +59,20 @@ class RangeMiddleware:
         if server_wrapper is None:  # apps would read files in a way of their own
             environ["wsgi.file_wrapper"] = FileWrapper
         responder = WsgiResponder(self._options, environ, start_response)
-        return responder.respond_to_plain_get(self._app(environ, responder))
+        try:
+            body = self._app(environ, responder)
+        except TypeError as exc:
+            self._check_error(exc)
+            raise
+        return responder.respond_to_plain_get(body)
 
     def _respond(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Handle a request in the general way."""
         options = self._options
-        if options.applies is not None and not options.applies(environ):
+        if options.applies is not None and options.applies(environ) is False:
             return self._app(environ, start_response)
-        is_ranged = "HTTP_RANGE" in environ or "HTTP_IF_RANGE" in environ
-        if not is_ranged and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        request = _request_fields(environ, options.preconditions)
+        if not request.is_ranged and request.method not in ("GET", "HEAD"):
             return self._app(environ, start_response)
         server_wrapper = environ.get("wsgi.file_wrapper")
         is_hiding = server_wrapper is not self._usual_wrapper and hides_file(server_wrapper)
@@ -68,9 +80,24 @@ class RangeMiddleware:
             self._usual_wrapper = server_wrapper
         if server_wrapper is None:
             environ["wsgi.file_wrapper"] = FileWrapper
-        responder = WsgiResponder(options, environ, start_response, _request_fields(environ, options.preconditions))
-        app_environ = _environ_for_app(environ, options.hide_range) if is_ranged or is_hiding else environ
-        return responder.respond(self._app(app_environ, responder))
+        given, copy = environ, None
+        if request.is_ranged or is_hiding:
+            given = _environ_for_app(environ, request, options.hide_range)
+            copy = AppCopy(environ, given, _OURS)
+        responder = WsgiResponder(options, environ, start_response, request, copy)
+        try:
+            body = self._app(given, responder)
+        except BaseException as exc:
+            if copy is not None:
+                copy.carry_back()
+            self._check_error(exc)
+            raise
+        return responder.respond(body)
+
+    def _check_error(self, exc: BaseException) -> None:
+        """Raise an error that names the other middleware, if that of the app says that it speaks ASGI."""
+        if isinstance(exc, TypeError) and is_call_of_asgi(exc):
+            raise not_wsgi(self._app) from exc
 
 
 def _request_fields(environ: Environ, preconditions: bool) -> RequestFields:
@@ -83,10 +110,12 @@ def _request_fields(environ: Environ, preconditions: bool) -> RequestFields:
         get("HTTP_IF_NONE_MATCH"), get("HTTP_IF_MODIFIED_SINCE"), get("HTTP_IF_UNMODIFIED_SINCE"))
 
 
-def _environ_for_app(environ: Environ, hide_range: bool) -> Environ:
+def _environ_for_app(environ: Environ, request: RequestFields, hide_range: bool) -> Environ:
     """Copy environ for the app. Servers look into their own dictionary again after the app has returned."""
     copy = environ.copy()
     copy["wsgi.file_wrapper"] = FileWrapper
+    if not request.is_ranged:
+        return copy
     for key, name in (("HTTP_RANGE", "rangeware.range"), ("HTTP_IF_RANGE", "rangeware.if_range")):
         if key in environ:
             copy[name] = environ[key]

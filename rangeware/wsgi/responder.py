@@ -7,23 +7,25 @@ app's own body, one block, the server's own file wrapper, or our blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Awaitable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from ..bodies.closing import ClosingIterator, block_after_closing, close_and_log
+from ..app_protocol import not_wsgi
+from ..bodies.closing import ClosingIterator, ClosingThen, block_after_closing, close_and_log
+from ..bodies.detect import is_sendable_as_is, items_have_length
 from ..bodies.sources import Source
 from ..bodies.spool import Spool
 from ..bodies.streams import ForwardSource, PeekableChunks
-from ..bodies.unwrap import closable_of
+from ..bodies.unwrap import closable_of, may_be_file
 from ..core.app_head import AppHead, Field
 from ..core.options import Options
 from ..core.reply import ACCEPT_RANGES, Reply
 from ..core.values import Plan, Reason, RequestFields
-from ..responder import Responder, with_file_segments
+from ..responder import AppCopy, Responder, with_file_segments, with_segments
 from . import fastpath
 from .file_wrapper import FileWrapper
-from .sendfile import via_server_wrapper
+from .sendfile import minds_position_and_length, via_server_wrapper
 from .write import Write, WriteAdapter
 
 if TYPE_CHECKING:
@@ -53,14 +55,15 @@ class WsgiResponder:
 
     # The body is not kept here: it may hold us, as the start_response that it was made with, and the cycle would keep
     # both alive, with a file that only the end of the body closes (CherryPy's).
-    __slots__ = ("_environ", "_fields", "_options", "_request", "_responder", "_server_start", "_server_write",
-                 "_stage", "_status", "_written")
+    __slots__ = ("_copy", "_environ", "_fields", "_options", "_request", "_responder", "_server_start",
+                 "_server_write", "_stage", "_status", "_written")
 
     def __init__(self, options: Options, environ: Environ, start_response: StartResponse,
-                 request: RequestFields = _PLAIN_GET) -> None:
+                 request: RequestFields = _PLAIN_GET, copy: AppCopy | None = None) -> None:
         self._options = options
         self._environ = environ
         self._request = request
+        self._copy = copy
         self._server_start = start_response
         self._stage = NO_HEAD
         self._written: WriteAdapter | None = None
@@ -89,11 +92,12 @@ class WsgiResponder:
         """True once the app has called ``start_response``, with whatever status."""
         return hasattr(self, "_status")
 
+
     def respond_to_plain_get(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return the content for the server, after the app has answered a plain GET with ``body``."""
         if self._stage == HEAD_HELD and self._status == "200 OK":
             try:
-                if fastpath.passes_unchanged(self._fields, body):
+                if fastpath.passes_unchanged(self._fields, body, self._environ.get("wsgi.file_wrapper")):
                     self._stage = PASSED_ON
                     self._fields.append(ACCEPT_RANGES)
                     self._server_write = self._server_start(self._status, self._fields)
@@ -106,15 +110,18 @@ class WsgiResponder:
     def respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return the content for the server, after the app has answered with ``body``."""
         closable: object = body
-        self._responder = Responder(self._options, self._environ, self._request)
+        self._responder = self._make_responder()
         try:
-            closable = closable_of(body)
+            closable = self._closable(body)
             if self._stage == NO_HEAD:
-                body = closable = self._peek(body)
+                if isinstance(body, (Awaitable, AsyncIterable)):
+                    raise not_wsgi(body)
+                body = self._peek(body)
+                closable = self._closable(body)
             if not self._has_head():  # an error of the app, which the server will report
                 return body
             if self._written is not None:
-                return ClosingIterator(self._written.rest(body), self._written.missing, body)
+                return ClosingIterator(self._written.rest(body), self._written.missing, closable)
             request = self._request
             if request.range is None or request.needs_validators or request.method != "GET" or self._status != "200 OK":
                 return self._respond(body, closable)
@@ -122,6 +129,17 @@ class WsgiResponder:
         except BaseException:
             close_and_log(closable)
             raise
+
+    def _make_responder(self) -> Responder:
+        carry_backs = () if self._copy is None else (self._copy.carry_back,)
+        return Responder(self._options, self._environ, self._request, carry_backs)
+
+    def _closable(self, body: Iterable[bytes]) -> object:
+        """Return what closes this body. What the app writes into its environ until then is carried back after it."""
+        closable = closable_of(body)
+        if self._copy is None or type(body) in (list, tuple):
+            return closable
+        return ClosingThen(closable, self._copy.carry_back)
 
     def _peek(self, body: Iterable[bytes]) -> PeekableChunks:
         """Pull the first chunk of the body: until then the app may start its response, or start it again."""
@@ -149,18 +167,36 @@ class WsgiResponder:
             source = self._responder.find_source(head, body)
         completed = self._responder.complete_head(head, source)
         plan, reply = self._responder.plan(completed, source)
-        spools = plan.reason is Reason.UNKNOWN_LENGTH and self._options.spool_limit > 0
+        spools = self._responder.should_spool(head, plan)
         skips_forward = isinstance(source, ForwardSource) and reply.needs_source
         if (spools or skips_forward) and type(body) is not PeekableChunks:
             chunks = self._peek(body)
-            return self._respond(chunks, chunks)
+            return self._respond(chunks, self._closable(chunks))
         if spools:
             return self._respond_spooled(head, body)
         has_new_length = completed is not head and completed.complete_length != head.complete_length
         if has_new_length and not isinstance(body, (list, tuple)) or type(body) is FileWrapper:
             reply = with_file_segments(reply, source)
+        elif reply.segments is None and not self._server_can_send(completed, source, body):
+            if source is None:  # a file of unknown length: an iterator hides it from the server
+                body = closable = ClosingIterator(chain(body), None, closable)
+            reply = with_segments(reply, source)
         self._commit(plan, reply)
         return self._content(reply, source, body, closable)
+
+    def _server_can_send(self, head: AppHead, source: Source | None, body: Iterable[bytes]) -> bool:
+        """True if the server sends the app's own body with the bytes that a part of it would have.
+
+        Some servers send a file from its first byte, or to its end, whatever its position and Content-Length are.
+        """
+        length, kind = head.complete_length, type(body)
+        if head.obstacle() not in (None, Reason.CONTENT_CODING, Reason.ACCEPT_RANGES_NONE):
+            return True
+        if isinstance(body, (list, tuple)):
+            return length is None or isinstance(source, ForwardSource) or items_have_length(body, length)
+        if not may_be_file(kind) or minds_position_and_length(self._environ.get("wsgi.file_wrapper")):
+            return True
+        return length is not None and is_sendable_as_is(body, length, is_bounded=False)
 
     def _respond_spooled(self, head: AppHead, body: Iterable[bytes]) -> Iterable[bytes]:
         """Respond with a body of unknown length after reading ahead in it."""
@@ -170,7 +206,7 @@ class WsgiResponder:
         plan, reply = self._responder.plan(head, source)
         self._commit(plan, reply)
         replayed = chain(spool.replay(self._options.block_size), chunks)
-        rest = ClosingIterator(replayed, None, body, spool.file)
+        rest = ClosingIterator(replayed, None, self._closable(body), spool.file)
         return self._content(reply, source, rest, rest)
 
     def _commit(self, plan: Plan, reply: Reply) -> Write:
@@ -188,11 +224,17 @@ class WsgiResponder:
     ) -> Iterable[bytes]:
         if self._responder.has_no_content(reply):  # not an empty list, of which a server may tell the length
             return ClosingIterator(iter(()), 0, closable)
-        if reply.segments is None:  # some servers send the head with the first block, so that there must be one
-            return (b"",) if type(body) in (list, tuple) and not body else body
+        if reply.segments is None:
+            return self._passed_on(body, closable)
         if source is None or not reply.needs_source:
             return block_after_closing(reply.literals, closable)
         return self._render(reply, source, closable)
+
+    def _passed_on(self, body: Iterable[bytes], closable: object) -> Iterable[bytes]:
+        """Return the app's own body, whose end must be noticed if the app may write into its environ until then."""
+        if type(body) in (list, tuple):  # some servers send the head with the first block, so that there must be one
+            return body or (b"",)
+        return body if self._copy is None else ClosingIterator(chain(body), None, closable)
 
     def _render(self, reply: Reply, source: Source, closable: object) -> Iterable[bytes]:
         """Return content with bytes of the representation: one block, the server's own wrapper, or our blocks."""
@@ -215,7 +257,7 @@ class WsgiResponder:
         self._written.push(data)
 
     def _begin_writing(self) -> WriteAdapter:
-        self._responder = Responder(self._options, self._environ, self._request)
+        self._responder = self._make_responder()
         head = AppHead(_status_code(self._status), self._fields)
         plan, reply = self._responder.plan(head, self._responder.find_source(head, iter(())))
         write = self._commit(plan, reply)

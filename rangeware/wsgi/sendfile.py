@@ -54,6 +54,11 @@ def _for_uwsgi(environ: Environ, status: int) -> type[BoundedFile] | None:
     return BoundedFile
 
 
+_BOUNDED = frozenset({
+    "gunicorn.http.wsgi.FileWrapper", "waitress.buffers.ReadOnlyFileBasedBuffer", "mod_wsgi.FileWrapper",
+})
+"""Wrappers whose servers send Content-Length bytes from the position of the file, of those below."""
+
 _TRUSTED: dict[str, Callable[[Environ, int], type[BoundedFile] | None]] = {
     "gunicorn.http.wsgi.FileWrapper": _for_gunicorn,
     "waitress.buffers.ReadOnlyFileBasedBuffer": _for_waitress,
@@ -74,6 +79,11 @@ def hides_file(wrapper: object) -> bool:
     return getattr(wrapper, "__module__", None) == "builtins"
 
 
+def minds_position_and_length(wrapper: object) -> bool:
+    """True if the server with this ``wsgi.file_wrapper`` sends Content-Length bytes from the position of a file."""
+    return _name_of(wrapper) in _BOUNDED
+
+
 def via_server_wrapper(
     environ: Environ, status: int, source: Source, segments: Sequence[Segment], block_size: int, *closing: object
 ) -> Iterable[bytes] | None:
@@ -87,13 +97,17 @@ def via_server_wrapper(
     if source.on_disk is None or len(segments) > 1 or isinstance(part, bytes):
         return None
     wrapper = environ.get("wsgi.file_wrapper")
-    choose = _TRUSTED.get(f"{getattr(wrapper, '__module__', '')}.{getattr(wrapper, '__qualname__', '')}")
+    choose = _TRUSTED.get(_name_of(wrapper))
     kind = None if choose is None else choose(environ, status)
     if wrapper is None or kind is None:
         return None
     asked = min(block_size, _MOST_ASKED)
     wrapped: Iterable[bytes] = wrapper(kind(source.on_disk, part, block_size, *closing), asked)
     return wrapped
+
+
+def _name_of(wrapper: object) -> str:
+    return f"{getattr(wrapper, '__module__', '')}.{getattr(wrapper, '__qualname__', '')}"
 
 
 class BoundedFile:

@@ -66,7 +66,7 @@ def test_no_trailers_are_promised_for_what_is_not_the_whole(method, fields):
 def test_trailers_of_the_whole_follow_it_where_a_range_is_ignored(pieces):
     content = [body(piece, piece is not pieces[-1]) for piece in pieces]
     app = saying(start(LENGTH, trailers=True), *content, TRAILERS)
-    wire = carry(AsgiRangeMiddleware(app), scope_for(range="lines=0", extensions=["http.response.trailers"]))
+    wire = carry(AsgiRangeMiddleware(app), scope_for(range="bytes=0", extensions=["http.response.trailers"]))
     assert wire.messages[-1] == TRAILERS
     assert wire.answer().body == CONTENT
 
@@ -265,15 +265,13 @@ def test_what_is_read_ahead_is_kept_and_read_in_threads(monkeypatch):
     import tempfile
     threads = set()
 
-    class Noting(tempfile.SpooledTemporaryFile):
-        def write(self, *arguments):
+    def noting(method):
+        def noted(self, *arguments):
             threads.add(threading.current_thread())
-            return super().write(*arguments)
-
-        def read(self, *arguments):
-            threads.add(threading.current_thread())
-            return super().read(*arguments)
-    monkeypatch.setattr("tempfile.SpooledTemporaryFile", Noting)
+            return method(self, *arguments)
+        return noted
+    for name in ("read", "write"):
+        monkeypatch.setattr(tempfile.SpooledTemporaryFile, name, noting(getattr(tempfile.SpooledTemporaryFile, name)))
     for limit in (5000, 500):
         app = Streaming(100, ("etag", '"v1"'))
         assert ask(AsgiRangeMiddleware(app, spool_limit=limit), "bytes=0-9").status == (206 if limit == 5000 else 200)

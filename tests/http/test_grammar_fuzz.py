@@ -322,10 +322,10 @@ def test_more_members_than_max_ranges_are_ignored(count, max_ranges, status):
 
 
 def test_members_count_before_they_are_merged_or_left_out():
-    check(get(APP, "bytes=" + ",".join(["0-9"] * 101)), Expected(200), CONTENT)
-    check(get(APP, "bytes=" + ",".join(["0-9"] * 100)), Expected(206, ((0, 9),)), CONTENT)
-    check(get(APP, "bytes=" + ",".join(["5000-"] * 101)), Expected(200), CONTENT)
-    check(get(APP, "bytes=" + ",".join(["5000-"] * 100)), Expected(416), CONTENT)
+    check(get(APP, "bytes=" + ",".join(["0-9"] * 257)), Expected(200), CONTENT)
+    check(get(APP, "bytes=" + ",".join(["0-9"] * 256)), Expected(206, ((0, 9),)), CONTENT)
+    check(get(APP, "bytes=" + ",".join(["5000-"] * 257)), Expected(200), CONTENT)
+    check(get(APP, "bytes=" + ",".join(["5000-"] * 256)), Expected(416), CONTENT)
 
 
 @pytest.mark.parametrize("length", [3, 10, 80, 1000, 4096, 20000])

@@ -54,6 +54,9 @@ def test_parse_range(value, specs):
 
 @pytest.mark.parametrize(("value", "unit"), [
     ("bytes=0-1", "bytes"), ("Bytes=", "bytes"), ("items=1", "items"), ("bytes", ""), ("", ""), ("=0-1", ""),
+    (" bytes=0-1", "bytes"), ("bytes = 0-1", ""), ("bytes =0-1", ""), ("bytes\t=0-1", ""), ("x y=0-1", ""),
+    ('"items"=0-1', ""), ("it\xe9ms=0-1", ""), ("a/b=0-1", ""), ("x-items.v2=0-24", "x-items.v2"), ("0-1", ""),
+    ("x" * 1000 + "=0-1", ""),
 ])
 def test_range_unit(value, unit):
     assert ranges.range_unit(value) == unit

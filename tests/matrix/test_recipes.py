@@ -223,6 +223,24 @@ def test_a_recipe_serves_ranges_under_its_prefix(name: str, tmp_path: Path) -> N
         check(running, "/films/film.mp4")
 
 
+def test_the_view_for_django_under_asgi_is_good_for_resuming(tmp_path: Path) -> None:
+    urls = """\
+from django.urls import path
+from mysite.films import film
+
+urlpatterns = [path("film.mp4", film)]
+"""
+    project = {**DJANGO, "mysite/urls.py": urls}
+    with _at_work("django-asgi", tmp_path, project, "") as running, Connection(running.address) as client:
+        first = client.ask("/film.mp4", Range="bytes=0-9")
+        assert (first.status, first.body) == (206, FILM[:10])
+        assert first.get("Last-Modified") is not None
+        rest = client.ask("/film.mp4", Range="bytes=10-19", If_Range=str(first.get("ETag")))
+        assert (rest.status, rest.body) == (206, FILM[10:20])
+        whole = client.ask("/film.mp4", Range="bytes=10-19", If_Range='"another"')
+        assert (whole.status, whole.body) == (200, FILM)
+
+
 def test_a_compressor_inside_has_its_answers_sent_whole(tmp_path: Path) -> None:
     with _at_work("middlewares", tmp_path, *TESTED["middlewares"]) as running, Connection(running.address) as client:
         answer = client.ask("/list.txt", Range="bytes=0-9", Accept_Encoding="gzip")

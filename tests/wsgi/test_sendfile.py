@@ -208,7 +208,8 @@ def test_also_where_no_range_is_asked_for(path: Path) -> None:
     file.seek(100)
     wire = Wire()
     declared = ("Content-Length", str(SIZE - 100))
-    result = RangeMiddleware(answering(lambda: GUNICORN(file), declared))(environ_for(), wire.start_response)
+    environ = {**environ_for(), "wsgi.file_wrapper": GUNICORN}
+    result: Any = RangeMiddleware(answering(lambda: GUNICORN(file), declared))(environ, wire.start_response)
     assert type(result) is GUNICORN
     assert result.filelike is file
     assert os.lseek(file.fileno(), 0, os.SEEK_CUR) == file.tell() == 100

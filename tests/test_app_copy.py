@@ -1,0 +1,234 @@
+"""What an app writes into environ or scope is there afterwards, with Range as without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from rangeware import AsgiRangeMiddleware, RangeMiddleware
+from tests.asgi_support import PATHSEND, carry, scope_for
+from tests.support import CONTENT, environ_for, run
+
+RANGES = [None, "bytes=0-9", "bytes=0-9,20-29", "bytes=5000-", "bytes=x", "items=0-9"]
+OURS = {"rangeware.plan", "wsgi.file_wrapper"}
+
+
+def write_all(environ: dict[str, Any]) -> None:
+    """Add, change and remove."""
+    environ["REMOTE_USER"] = "anna"
+    environ["PATH_INFO"] = "/moved"
+    environ["x.made"] = environ["x.kept"] = ["a list"]
+    del environ["QUERY_STRING"]
+
+
+HEAD = [("Content-Type", "text/plain"), ("Content-Length", "1000"), ("ETag", '"v1"')]
+
+
+def at_once(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    write_all(environ)
+    start_response("200 OK", HEAD[:])
+    return [CONTENT]
+
+
+def lazily(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The app is a generator: it runs when the body is asked for."""
+    write_all(environ)
+    start_response("200 OK", HEAD[:])
+    yield CONTENT
+
+
+def later(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The app writes while its body is iterated."""
+    start_response("200 OK", HEAD[:])
+
+    def chunks() -> Iterable[bytes]:
+        write_all(environ)
+        yield CONTENT
+    return chunks()
+
+
+def of_unknown_length(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The body passes as it is."""
+    start_response("200 OK", HEAD[:1])
+
+    def chunks() -> Iterable[bytes]:
+        yield CONTENT
+        write_all(environ)
+    return chunks()
+
+
+class Closing:
+    """A body at whose end the app writes."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._environ = environ
+
+    def __iter__(self) -> Any:
+        return iter([CONTENT])
+
+    def close(self) -> None:
+        write_all(self._environ)
+
+
+def at_the_end(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    start_response("200 OK", HEAD[:])
+    return Closing(environ)
+
+
+def pushing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    write = start_response("200 OK", HEAD[:])
+    write_all(environ)
+    write(CONTENT)
+    return []
+
+
+APPS = [at_once, lazily, later, of_unknown_length, at_the_end, pushing]
+
+
+def left_by(app: Any, value: str | None, **options: Any) -> dict[str, Any]:
+    """The server's environ after a request."""
+    environ = environ_for(**({} if value is None else {"range": value, "if_range": '"v1"'}))
+    environ["x.kept"] = None
+    run(RangeMiddleware(app, **options), environ, validate=False)
+    return environ
+
+
+@pytest.mark.parametrize("app", APPS)
+@pytest.mark.parametrize("value", RANGES)
+@pytest.mark.parametrize("options", [{}, {"hide_range": False}, {"spool_limit": 2000}], ids=str)
+def test_environ_is_left_as_without_range(app: Any, value: str | None, options: dict[str, Any]) -> None:
+    if app is later and value == "bytes=5000-":  # the body is never iterated
+        return
+    environ, without = left_by(app, value, **options), left_by(app, None)
+    for key in ("REMOTE_USER", "PATH_INFO", "x.made", "x.kept"):
+        assert environ[key] == without[key], key
+    assert "QUERY_STRING" not in environ
+    ranged = {} if value is None else {"HTTP_RANGE": value, "HTTP_IF_RANGE": '"v1"'}
+    assert {key for key in environ if key not in OURS} == {*without, *ranged} - OURS
+    assert {key: environ[key] for key in ranged} == ranged
+
+
+def test_those_outside_see_it_when_the_head_comes_and_when_the_app_fails() -> None:
+    seen: list[object] = []
+
+    def outer(app: Callable[..., Iterable[bytes]]) -> Any:
+        def logging(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            def noting(*arguments: Any) -> Any:
+                seen.append(environ.get("REMOTE_USER"))
+                return start_response(*arguments)
+            try:
+                return app(environ, noting)
+            except LookupError:
+                seen.append(environ.get("REMOTE_USER"))
+                raise
+        return logging
+
+    def failing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        write_all(environ)
+        raise LookupError("no film")
+    run(outer(RangeMiddleware(at_once)), environ_for(range="bytes=0-9"), validate=False)
+    run(outer(RangeMiddleware(lazily)), environ_for(range="bytes=0-9"), validate=False)
+    with pytest.raises(LookupError):
+        run(outer(RangeMiddleware(failing)), environ_for(range="bytes=0-9"))
+    assert seen == ["anna"] * 3
+
+
+def test_what_we_hid_is_not_carried_back() -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["HTTP_RANGE"] = environ.pop("rangeware.range").replace("0", "1")
+        environ["wsgi.file_wrapper"] = None
+        return at_once(environ, start_response)
+    environ = environ_for(range="bytes=0-9")
+    wrapper = environ["wsgi.file_wrapper"] = object()
+    run(RangeMiddleware(app), environ, validate=False)
+    assert (environ["HTTP_RANGE"], environ["wsgi.file_wrapper"]) == ("bytes=0-9", wrapper)
+    assert "rangeware.range" not in environ
+
+
+def test_what_those_outside_wrote_meanwhile_stays() -> None:
+    environ = environ_for(range="bytes=0-9")
+
+    def app(given: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["x.outside"] = "kept"
+        return at_the_end(given, start_response)
+    run(RangeMiddleware(app), environ, validate=False)
+    assert (environ["x.outside"], environ["REMOTE_USER"]) == ("kept", "anna")
+
+
+# --- ASGI ------------------------------------------------------------------------------------------------------------
+
+async def page(request: Request) -> Response:
+    request.scope["user"] = "anna"
+    return PlainTextResponse(CONTENT, headers={"ETag": '"v1"'})
+
+
+def scope_after(app: Any, value: str | None, **more: Any) -> dict[str, Any]:
+    """The server's scope after a request."""
+    fields = {} if value is None else {"range": value}
+    scope = scope_for(path="/films/one", extensions=[PATHSEND, "x.own"], **fields, **more)
+    wire = carry(AsgiRangeMiddleware(app), scope)
+    assert wire.messages
+    return scope
+
+
+@pytest.mark.parametrize("value", RANGES)
+@pytest.mark.parametrize("kind", ["text", "file"])
+def test_scope_is_left_as_without_range(value: str | None, kind: str, tmp_path: Any) -> None:
+    path = tmp_path / "film"
+    path.write_bytes(CONTENT)
+
+    async def film(request: Request) -> Response:
+        request.scope["user"] = "anna"
+        return FileResponse(path)
+    app = Starlette(routes=[Mount("/films", routes=[Route("/{name}", page if kind == "text" else film)])])
+    scope, without = scope_after(app, value), scope_after(app, None)
+    for key in ("user", "path_params", "root_path", "endpoint"):
+        assert key in scope, key
+        assert scope[key] == without[key] or key == "endpoint"
+    assert scope.keys() - {"rangeware.plan"} == without.keys()
+
+
+@pytest.mark.parametrize("value", RANGES)
+def test_fields_and_extensions_that_the_app_adds_are_kept_beside_range(value: str | None) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["headers"].append((b"x-request-id", b"1"))
+        scope["extensions"]["x.added"] = {}
+        scope["extensions"].pop("x.own")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+        await send({"type": "http.response.body", "body": CONTENT})
+    scope = scope_after(app, value)
+    fields = dict(scope["headers"])
+    assert fields[b"x-request-id"] == b"1"
+    assert fields.get(b"range") == (None if value is None else value.encode())
+    assert scope["extensions"] == {PATHSEND: {}, "x.added": {}}
+
+
+def test_those_outside_see_the_route_when_the_head_comes() -> None:
+    app = AsgiRangeMiddleware(Starlette(routes=[Route("/films/{name}", page)]))
+    seen: list[object] = []
+
+    async def tracing(scope: Any, receive: Any, send: Any) -> None:
+        async def noting(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                seen.append(scope.get("path_params"))
+            await send(message)
+        await app(scope, receive, noting)
+    for value in filter(None, RANGES):
+        carry(tracing, scope_for(path="/films/one", range=value))
+    assert seen == [{"name": "one"}] * 5
+
+
+def test_a_scope_that_fails_is_carried_back_too() -> None:
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        scope["user"] = "anna"
+        raise LookupError("no film")
+    scope = scope_for(range="bytes=0-9")
+    with pytest.raises(LookupError):
+        carry(AsgiRangeMiddleware(failing), scope)
+    assert scope["user"] == "anna"

@@ -1,0 +1,176 @@
+"""A plain file goes to the server as it is only where the server sends the bytes that a part would have.
+
+The wrappers stand in for those of servers that send more, or other, bytes than they should; ``tests/matrix`` has the
+servers themselves.
+"""
+
+# ruff: noqa: SIM115 - the files opened here are handed to the app's answer, and that is what closes them
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from wsgiref.util import FileWrapper
+
+import pytest
+
+from rangeware import RangeMiddleware
+from tests.support import Answer, Wire, environ_for
+
+CONTENT = bytes((7 * i + i // 256) % 256 for i in range(300_000))
+VALIDATORS = ("ETag", '"v1"'), ("Last-Modified", "Tue, 14 Nov 2023 22:13:20 GMT")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "film"
+    made.write_bytes(CONTENT)
+    return made
+
+
+class Server:
+    """Sends what it gets as uWSGI does (``by_descriptor``), or as wsgiref and Rocket3 do."""
+
+    def __init__(self, by_descriptor: bool) -> None:
+        self._sent_by_descriptor: Any = None
+        self.by_descriptor = by_descriptor
+
+    def wrapper(self, file: Any, size: int = 8192) -> Any:
+        """uWSGI's ``wsgi.file_wrapper`` returns the file itself."""
+        if not self.by_descriptor:
+            return FileWrapper(file, size)
+        self._sent_by_descriptor = file
+        return file
+
+    def ask(self, app: Any, **fields: str) -> Answer:
+        environ, wire = environ_for(**fields), Wire()
+        environ["wsgi.file_wrapper"] = self.wrapper
+        body = app(environ, wire.start_response)
+        assert wire.head is not None
+        status, head = wire.head
+        content = self._sent(body)
+        getattr(body, "close", lambda: None)()
+        return Answer(int(status.split()[0]), head, content, environ)
+
+    def _sent(self, body: Iterable[bytes]) -> bytes:
+        if body is not self._sent_by_descriptor:
+            return b"".join(body)
+        if hasattr(body, "fileno"):  # whatever position and Content-Length are
+            with open(body.fileno(), "rb", closefd=False) as file:
+                file.seek(0)
+                return file.read()
+        return b"".join(iter(lambda: body.read(8192), b""))  # type: ignore[attr-defined]
+
+
+servers = pytest.mark.parametrize("by_descriptor", [True, False], ids=["descriptor", "to the end"])
+
+
+def positioned(file: Any, position: int) -> Any:
+    file.seek(position)
+    return file
+
+
+def ahead(file: Any, position: int) -> Any:
+    """The descriptor is ahead of the file's own position."""
+    file.read(10)
+    return positioned(file, position)
+
+
+def handing(make: Any, length: int | None, *fields: tuple[str, str], wrapped: bool = True) -> Any:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        declared = [("Content-Length", str(length))] if length is not None else []
+        start_response("200 OK", [("Content-Type", "video/mp4"), *declared, *fields])
+        return environ["wsgi.file_wrapper"](make()) if wrapped else make()
+    return RangeMiddleware(app)
+
+
+@servers
+@pytest.mark.parametrize("wrapped", [True, False])
+@pytest.mark.parametrize("buffering", [-1, 0])
+@pytest.mark.parametrize(("position", "declared"), [
+    (0, 300_000), (0, None), (100, 299_900), (100, None), (5003, 294_997), (0, 1_000), (100, 1_000), (0, 100_007),
+    (290_000, 10_000)])
+@pytest.mark.parametrize("fields", [(), VALIDATORS, (*VALIDATORS, ("Accept-Ranges", "none")),
+                                    (*VALIDATORS, ("Content-Encoding", "br"))], ids=["", "validators", "none", "coded"])
+def test_the_whole_is_the_bytes_that_the_parts_are_of(
+    by_descriptor: bool, wrapped: bool, buffering: int, position: int, declared: int | None, fields: Any, path: Path,
+) -> None:
+    right = CONTENT[position:][:declared]
+    for move in (positioned, ahead):
+        app = handing(lambda move=move: move(open(path, "rb", buffering=buffering), position), declared, *fields,
+                      wrapped=wrapped)
+        server = Server(by_descriptor)
+        for conditions in ({}, {"if_none_match": '"v0"'}, {"range": "bytes=x"}):
+            whole = server.ask(app, **conditions)
+            assert (whole.status, whole.body) == (200, right)
+            assert whole.get("Content-Length") in (str(len(right)), None if declared is None else "")
+        part = server.ask(app, range="bytes=10-1009")
+        assert part.body == (right[10:1010] if part.status == 206 else right)
+        assert part.status == 206 or ("Accept-Ranges", "none") in fields
+
+
+@servers
+@pytest.mark.parametrize("declared", [len(CONTENT), None, 1000])
+@pytest.mark.parametrize("position", [0, 100])
+def test_a_decoding_file_is_not_sent_by_its_descriptor(by_descriptor: bool, declared: int | None, position: int,
+                                                       tmp_path: Path) -> None:
+    path = tmp_path / "film.gz"
+    path.write_bytes(gzip.compress(CONTENT))
+    right = CONTENT[position:][:declared]
+    declared = None if declared is None else len(right)
+    app = handing(lambda: positioned(gzip.open(path), position), declared)
+    assert Server(by_descriptor).ask(app).body == right
+    assert Server(by_descriptor).ask(app, range="bytes=10-19").body == right[10:20]
+
+
+@servers
+def test_a_file_with_a_read_of_its_own_is_not_sent_by_its_descriptor(by_descriptor: bool, path: Path) -> None:
+    class Inverted(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return bytes(255 - byte for byte in super().read(-1 if size is None else size) or b"")
+
+        def __next__(self) -> bytes:
+            block = self.read(8192)
+            if not block:
+                raise StopIteration
+            return block
+    right = bytes(255 - byte for byte in CONTENT)
+    for length in (None, len(CONTENT)):
+        app = handing(lambda: Inverted(path), length)
+        assert Server(by_descriptor).ask(app).body == right
+
+
+@servers
+def test_a_whole_file_still_goes_to_the_server_untouched(by_descriptor: bool, path: Path) -> None:
+    returned: list[Any] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "video/mp4"), ("Content-Length", "300000"), *VALIDATORS])
+        returned.append(environ["wsgi.file_wrapper"](open(path, "rb")))
+        return returned[-1]
+    middleware, server = RangeMiddleware(app), Server(by_descriptor)
+    for _ in range(2):
+        environ = environ_for()
+        environ["wsgi.file_wrapper"] = server.wrapper
+        body: Any = middleware(environ, Wire().start_response)
+        assert body is returned[-1]
+        body.close()
+
+
+@servers
+@pytest.mark.parametrize("status", ["404 Not Found", "206 Partial Content"])
+def test_other_statuses_pass_as_they_are(by_descriptor: bool, status: str, path: Path) -> None:
+    returned: list[Any] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response(status, [("Content-Type", "video/mp4"), ("Content-Length", "1000")])
+        returned.append(environ["wsgi.file_wrapper"](positioned(open(path, "rb"), 100)))
+        return returned[-1]
+    environ = environ_for()
+    environ["wsgi.file_wrapper"] = Server(by_descriptor).wrapper
+    body: Any = RangeMiddleware(app)(environ, Wire().start_response)
+    assert body is returned[-1]
+    body.close()
