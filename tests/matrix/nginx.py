@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.matrix import apache
@@ -35,6 +35,10 @@ http {{
     access_log "{directory}/access.log" lines;
     default_type application/octet-stream;
     sendfile on;
+{site}}}
+"""
+
+_FILES = """\
     limit_conn_zone $server_port zone=one:64k;
     server {{
         {listen}
@@ -55,7 +59,26 @@ http {{
             max_ranges 0;
         }}
     }}
-}}
+"""
+
+_SLICES = """\
+    proxy_cache_path "{directory}/cache" keys_zone=slices:1m;
+    server {{
+        listen 127.0.0.1:{port};
+        slice 1m;
+        proxy_cache slices;
+        proxy_cache_key $uri$is_args$args$slice_range;
+        proxy_cache_valid 200 206 1h;
+        proxy_set_header Range $slice_range;
+        proxy_http_version 1.1;
+        location / {{
+            proxy_pass http://{upstream};
+        }}
+        location /slowly/ {{
+            proxy_pass http://{upstream};
+            limit_rate 6m;
+        }}
+    }}
 """
 
 
@@ -79,13 +102,41 @@ def serving(root: Path, directory: Path, certificate: Path | None = None) -> Ite
     :param directory: where it may write.
     :param certificate: a file with key and certificate, for HTTPS.
     """
+    def site(port: int) -> str:
+        lines = [f"listen 127.0.0.1:{port}{' ssl' if certificate else ''};"]
+        if certificate:
+            lines += [f'ssl_certificate "{certificate}";', f'ssl_certificate_key "{certificate}";']
+        return _FILES.format(root=root, listen="\n        ".join(lines))
+    with _running(site, directory) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def slicing(upstream: tuple[str, int], directory: Path) -> Iterator[tuple[str, int]]:
+    """nginx at work as a cache that asks another server for slices of 1 MiB: its host and port; ended at the end.
+
+    Paths: what is below ``/slowly/`` is sent at 6 MiB a second.
+
+    :param upstream: host and port of the other server.
+    :param directory: where it may write; its complaints are in ``error.log``.
+    """
+    def site(port: int) -> str:
+        return _SLICES.format(directory=directory, port=port, upstream="{}:{}".format(*upstream))
+    with _running(site, directory) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _running(site: Callable[[int], str], directory: Path) -> Iterator[tuple[str, int]]:
+    """nginx at work on the site, which is told its port."""
     executable = check_installed()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address: tuple[str, int] = listening.getsockname()
-        site = directory / "nginx.conf"
-        site.write_text(_site(root, directory, address[1], certificate))
+        configuration = directory / "nginx.conf"
+        identity = "" if os.geteuid() else "user root;"  # so that it may read what only root may
+        configuration.write_text(_SITE.format(directory=directory, identity=identity, site=site(address[1])))
         command = [*apache.WITH_US, executable, "-p", str(directory), "-e", str(directory / "error.log"),
-                   "-c", str(site)]
+                   "-c", str(configuration)]
         # As when it replaces itself, nginx takes the listening socket that is open under this number.
         env = {**os.environ, "NGINX": f"{listening.fileno()};"}
         with open(directory / "nginx.log", "ab") as log:
@@ -96,14 +147,6 @@ def serving(root: Path, directory: Path, certificate: Path | None = None) -> Ite
         yield address
     finally:
         _end(process)
-
-
-def _site(root: Path, directory: Path, port: int, certificate: Path | None) -> str:
-    lines = [f"listen 127.0.0.1:{port}{' ssl' if certificate else ''};"]
-    if certificate:
-        lines += [f'ssl_certificate "{certificate}";', f'ssl_certificate_key "{certificate}";']
-    identity = "" if os.geteuid() else "user root;"  # so that it may read what only root may
-    return _SITE.format(root=root, directory=directory, listen="\n        ".join(lines), identity=identity)
 
 
 def _wait(process: subprocess.Popen[bytes], directory: Path) -> None:
