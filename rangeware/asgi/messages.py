@@ -54,24 +54,27 @@ def request_fields(scope: dict[str, Any], preconditions: bool) -> RequestFields:
 
 
 def scope_for_app(
-    scope: dict[str, Any], request: RequestFields, hide_range: bool
+    scope: dict[str, Any], request: RequestFields, hide_range: bool, offers_paths: bool
 ) -> tuple[dict[str, Any], list[Callable[[], None]]]:
-    """Copy the scope for an app whose response may be sliced.
+    """Copy the scope for an app whose response may be sliced; without a Range for us, the app gets the server's own.
 
     ``http.response.pathsend`` is offered, so that the app names the path of a file rather than reading it, but not
     where a middleware may want to code the content: the usual ones drop that message, or let it pass uncoded. If the
     server offers it itself, that stays as it is for a request without Range.
     ``http.response.zerocopysend`` is not offered: its content cannot be sliced.
 
-    :returns: the copy, and functions that carry back what the app writes into it.
+    :param offers_paths: False never offers ``http.response.pathsend``.
+    :returns: the app's scope, and functions that carry back what the app writes into it.
     """
-    copy = scope.copy()
     carry_backs: list[Callable[[], None]] = []
+    if not request.is_ranged:
+        return scope, carry_backs
+    copy = scope.copy()
     if request.range is not None and request.method == "GET":
         extensions: dict[str, Any] = scope.get("extensions") or {}
         offered = copy["extensions"] = {**extensions}
         offered.pop(ZEROCOPYSEND, None)
-        if not _mentions_coding(scope["headers"]):
+        if offers_paths and not _mentions_coding(scope["headers"]):
             offered[PATHSEND] = {}
         carry_backs.append(AppCopy(extensions, offered, _OUR_EXTENSIONS).carry_back)
     if hide_range:

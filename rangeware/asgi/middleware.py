@@ -36,6 +36,8 @@ class AsgiRangeMiddleware:
         check_asgi(app)
         self._options = Options.from_mapping(options)
         self._app = app
+        self._offers_paths = True
+        """False once a middleware of the app has dropped the path of a file that it was offered to send."""
 
     def __repr__(self) -> str:
         return f"AsgiRangeMiddleware({self._app!r}, {self._options})"
@@ -50,6 +52,9 @@ class AsgiRangeMiddleware:
         if not request.is_ranged and request.method not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        given, carry_backs = scope_for_app(scope, request, options.hide_range) if request.is_ranged else (scope, [])
+        given, carry_backs = scope_for_app(scope, request, options.hide_range, self._offers_paths)
         responder = AsgiResponder(Responder(options, scope, request, carry_backs), Connection(receive, send))
-        await responder.run(self._app, given)
+        try:
+            await responder.run(self._app, given)
+        finally:
+            self._offers_paths = self._offers_paths and not responder.lost_path

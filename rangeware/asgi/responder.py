@@ -61,12 +61,23 @@ _UNFINISHED = (State.HEAD_HELD, State.SPOOLING, State.SLICING)
 """States in which the app must not return. If it does so while passing on, the server itself notices."""
 
 
+_UNFINISHED_RESPONSE = "the app returned before it had sent all of its response"
+_LOST_PATH = (
+    f"{_UNFINISHED_RESPONSE}; a middleware inside rangeware may have dropped {messages.PATHSEND}, which is not offered"
+    " to the app any more"
+)
+
+
 class AsgiResponder:
-    """One request and its response, as the app sees it."""
+    """One request and its response, as the app sees it.
+
+    :ivar lost_path: True if the app has sent no content, and was offered to name the path of a file.
+    """
 
     def __init__(self, responder: Responder, connection: Connection) -> None:
         self._responder = responder
         self._connection = connection
+        self.lost_path = False
         self._is_plain_get = responder.request.method == "GET" and responder.request.is_plain
         self._state = State.NO_HEAD
         self._failure: Exception | None = None
@@ -87,8 +98,16 @@ class AsgiResponder:
                 self._spool.file.close()
         if self._failure is not None:
             raise self._failure
-        if self._state in _UNFINISHED and not self._connection.disconnected:
-            raise AsgiProtocolError("the app returned before it had sent all of its response")
+        if self._connection.disconnected:
+            return
+        self.lost_path = self._state in (State.NO_HEAD, State.HEAD_HELD) and self._is_offered_to_send_paths(scope)
+        if self._state in _UNFINISHED:
+            raise AsgiProtocolError(_LOST_PATH if self.lost_path else _UNFINISHED_RESPONSE)
+
+    def _is_offered_to_send_paths(self, scope: dict[str, Any]) -> bool:
+        """True if the app is, in this copy of the scope, and the server itself does not offer it."""
+        of_server = self._responder.environ.get("extensions") or ()
+        return messages.PATHSEND in (scope.get("extensions") or ()) and messages.PATHSEND not in of_server
 
     def _call(self, app: App, scope: dict[str, Any]) -> Awaitable[None]:
         """Call the app. A coroutine function raises nothing yet, but for arguments that it does not take."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import FileResponse
 
 from rangeware import AsgiRangeMiddleware
 from tests.asgi_support import PATHSEND, ask
+from tests.support import CONTENT
 
 ZEROCOPYSEND = "http.response.zerocopysend"
 
@@ -50,6 +53,31 @@ def test_not_offered_for_other_methods(method: str) -> None:
 def test_what_the_server_offers_stays_for_a_range() -> None:
     """As without Range: a part must be of the representation that the whole is of."""
     assert offered((PATHSEND, ZEROCOPYSEND), range="bytes=0-9", accept_encoding="gzip") == {PATHSEND}
+
+
+@pytest.mark.parametrize("on_trio", [False, True])
+def test_not_offered_again_once_a_middleware_has_dropped_a_path(on_trio: bool, tmp_path: Path) -> None:
+    """Many middlewares hold the head back until the first message with a body, and know no other message."""
+    path = tmp_path / "film"
+    path.write_bytes(CONTENT)
+
+    async def dropping(scope: Any, receive: Any, send: Any) -> None:
+        async def passing(message: Any) -> None:
+            if message["type"] != PATHSEND:
+                await send(message)
+        await FileResponse(path)(scope, receive, passing)
+    app = AsgiRangeMiddleware(dropping)
+    with pytest.raises(RuntimeError, match="pathsend"):
+        ask(app, "bytes=0-9", trio=on_trio)
+    for value, part in (("bytes=0-9", CONTENT[:10]), ("bytes=-10", CONTENT[-10:])):
+        assert ask(app, value, trio=on_trio).body == part
+
+
+def test_an_app_that_only_sends_a_head_is_told_so() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+    with pytest.raises(RuntimeError, match=r"before it had sent all of its response$"):
+        ask(AsgiRangeMiddleware(app), "bytes=0-9", accept_encoding="gzip")
 
 
 def test_two_lines_of_accept_encoding_count_both() -> None:
