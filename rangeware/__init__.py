@@ -1,4 +1,5 @@
-"""Resumable, seekable HTTP for any Python web app: ``app = RangeMiddleware(app)``, or ``AsgiRangeMiddleware(app)``.
+"""Resumable, seekable HTTP for any Python web app, in one line: ``app.wsgi_app = RangeMiddleware(app.wsgi_app)`` in
+Flask, ``app.add_middleware(AsgiRangeMiddleware)`` in FastAPI. The README has the line for every framework.
 
 ``docs/architecture.md`` has a map of the package, with one request and one download walked through.
 """

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Awaitable
 from typing import Any
 
 from .errors import InvalidOption
 
 _WSGI = ("environ", "start_response")
 _ASGI = ("scope", "receive", "send")
+_LACKS_SEND = "missing 1 required positional argument: 'send'"
 
 
 def check_wsgi(app: Any) -> None:
@@ -46,9 +48,29 @@ def not_asgi(app: object) -> InvalidOption:
     return InvalidOption(f"app must be an ASGI application, not {app!r}: RangeMiddleware is for WSGI applications")
 
 
-def is_call_of_asgi(exc: TypeError) -> bool:
-    """True if this error says that an ASGI app was called with two arguments: the third one is missing."""
-    return str(exc).endswith("missing 1 required positional argument: 'send'")
+def check_wsgi_error(app: Any, exc: BaseException) -> None:
+    """Look at what an app has raised that was called as a WSGI app.
+
+    :raises InvalidOption: if it could be an ASGI app, and misses its third argument.
+    """
+    if isinstance(exc, TypeError) and str(exc).endswith(_LACKS_SEND) and _takes(app, _ASGI):
+        raise not_wsgi(app) from exc
+
+
+def call_asgi(app: Any, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+    """Call an app as an ASGI app; what it returns is to be awaited.
+
+    :raises InvalidOption: if it could be a WSGI app, and does not take three arguments or returns something else.
+    """
+    try:
+        running: Awaitable[None] = app(scope, receive, send)
+    except TypeError as exc:
+        if "positional argument" in str(exc) and _takes(app, _WSGI):
+            raise not_asgi(app) from exc
+        raise
+    if not inspect.isawaitable(running):
+        raise not_asgi(app)
+    return running
 
 
 def _check_callable(app: object, protocol: str) -> None:

@@ -85,7 +85,8 @@ class Responder:
         """Return the source of a body under this head; None if its complete length is unknown."""
         if self.request.method not in ("GET", "HEAD"):
             return None
-        find = find_source if self.request.range is not None and self.request.is_ranged else find_source_cheaply
+        is_ranged = self.request.method == "GET" and self.request.range is not None and self.request.is_ranged
+        find = find_source if is_ranged else find_source_cheaply
         source = find(body, head.complete_length, self.options.block_size)
         if self.request.method == "HEAD" and source is not None and source.shorter and not source.complete_length:
             return None  # the app left the body out

@@ -161,6 +161,15 @@ def test_what_those_outside_wrote_meanwhile_stays() -> None:
     assert (environ["x.outside"], environ["REMOTE_USER"]) == ("kept", "anna")
 
 
+def test_it_is_carried_back_from_an_app_that_never_starts_its_response() -> None:
+    def silent(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        write_all(environ)
+        return iter(())
+    environ = environ_for(range="bytes=0-9")
+    list(RangeMiddleware(silent)(environ, lambda *arguments: None))  # type: ignore[arg-type]
+    assert environ["REMOTE_USER"] == "anna"
+
+
 # --- ASGI ------------------------------------------------------------------------------------------------------------
 
 async def page(request: Request) -> Response:
@@ -207,6 +216,60 @@ def test_fields_and_extensions_that_the_app_adds_are_kept_beside_range(value: st
     assert fields[b"x-request-id"] == b"1"
     assert fields.get(b"range") == (None if value is None else value.encode())
     assert scope["extensions"] == {PATHSEND: {}, "x.added": {}}
+
+
+def replace_headers(scope: dict[str, Any]) -> None:
+    scope["headers"] = [*scope["headers"], (b"x-user", b"anna")]
+
+
+def replace_headers_by_a_tuple(scope: dict[str, Any]) -> None:
+    scope["headers"] = ((b"x-user", b"anna"),)
+
+
+def replace_extensions(scope: dict[str, Any]) -> None:
+    scope["extensions"] = {**(scope.get("extensions") or {}), "x.user": {}}
+
+
+def add_extensions(scope: dict[str, Any]) -> None:
+    (scope.get("extensions") or scope.setdefault("extensions", {}))["x.user"] = {}
+
+
+def forget_headers(scope: dict[str, Any]) -> None:
+    scope["headers"] = None
+
+
+WRITES = [replace_headers, replace_headers_by_a_tuple, replace_extensions, add_extensions, forget_headers]
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("value", RANGES)
+@pytest.mark.parametrize("hide_range", [True, False])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("offered", [(), (PATHSEND, "http.response.zerocopysend"), None], ids=str)
+def test_headers_and_extensions_may_be_replaced(write: Any, value: str | None, hide_range: bool, method: str,
+                                                offered: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        write(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else CONTENT})
+
+    def left(asked: str | None) -> tuple[dict[Any, Any], Any]:
+        scope = scope_for(method, extensions=offered or (), **({} if asked is None else {"range": asked}))
+        if offered is None:
+            del scope["extensions"]
+        if not offered and method == "POST":
+            return {}, None
+        wire = carry(AsgiRangeMiddleware(app, hide_range=hide_range), scope)
+        assert wire.messages
+        return dict(scope["headers"] or ()), scope.get("extensions")
+    if offered is None:
+        return
+    headers, extensions = left(value)
+    without, as_without = left(None)
+    headers.pop(b"range", None)
+    if write is not forget_headers:
+        assert headers == without
+    assert extensions == as_without
 
 
 def test_those_outside_see_the_route_when_the_head_comes() -> None:

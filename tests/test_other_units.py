@@ -88,6 +88,15 @@ def test_the_plan_says_why(twin: str, value: str, reason: Reason) -> None:
 
 
 @twins
+@pytest.mark.parametrize("value", ["items=0-24", "bytes=0-9", "bytes=x"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_other_methods_have_a_plan_too(twin: str, value: str, method: str) -> None:
+    answer = TWINS[twin][0](TWINS[twin][1], value, method=method)
+    reason = Reason.STATUS if value == "items=0-24" else Reason.METHOD
+    assert answer.environ["rangeware.plan"].reason is reason
+
+
+@twins
 def test_conditions_are_still_evaluated(twin: str) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Any:
         start_response("200 OK", [("Content-Type", "text/plain"), ("ETag", '"v1"')])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import types
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -172,6 +173,53 @@ def test_the_first_request_names_the_wsgi_middleware(app: Any, value: str | None
 def test_an_app_that_does_not_tell_counts_as_right(app: Any) -> None:
     RangeMiddleware(app)
     AsgiRangeMiddleware(app)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("options", [{}, {"applies": lambda request: False}], ids=["", "left alone"])
+def test_the_first_request_may_be_any(method: str, options: Any) -> None:
+    with pytest.raises(InvalidOption, match="AsgiRangeMiddleware"):
+        get(RangeMiddleware(anything(asgi), **options), method=method, validate=False)
+    with pytest.raises(InvalidOption, match=" RangeMiddleware"):
+        ask(AsgiRangeMiddleware(anything(wsgi), **options), method=method)
+
+
+def test_mistakes_of_right_apps_stay_what_they_are() -> None:
+    def notify(message: str, send: bool) -> None:
+        """Called with too few arguments by the app."""
+
+    def wsgi_app(environ: Any, start_response: Any) -> Any:
+        return notify("x")  # type: ignore[call-arg]
+
+    def asgi_app(scope: Any, receive: Any, send: Any) -> Any:
+        return notify("x")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="notify"):
+        get(RangeMiddleware(wsgi_app))
+    with pytest.raises(TypeError, match="notify"):
+        ask(AsgiRangeMiddleware(asgi_app))
+
+
+def test_any_awaitable_will_do() -> None:
+    @types.coroutine
+    def old(scope: Any, receive: Any, send: Any) -> Any:
+        yield from asgi(scope, receive, send).__await__()
+    assert ask(AsgiRangeMiddleware(old), "bytes=0-9").body == CONTENT[:10]
+
+
+def test_a_body_may_be_iterated_in_both_ways() -> None:
+    class Both:
+        def __init__(self, start_response: Any) -> None:
+            self._start_response = start_response
+
+        def __aiter__(self) -> Any:
+            return self
+
+        def __iter__(self) -> Any:
+            self._start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "1000")])
+            yield CONTENT
+    for value, content in ((None, CONTENT), ("bytes=0-9", CONTENT[:10])):
+        answer = get(RangeMiddleware(lambda environ, start_response: Both(start_response)), value, validate=False)
+        assert answer.body == content
 
 
 def test_an_app_that_does_not_tell_works() -> None:

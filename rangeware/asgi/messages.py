@@ -32,7 +32,7 @@ _REQUEST_FIELDS = (
     b"range", b"if-range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 _PLACES = {name: place for place, name in enumerate(_REQUEST_FIELDS)}  # in the order of RequestFields
 _ALL_ABSENT: list[str | None] = [None] * len(_REQUEST_FIELDS)
-_OURS = frozenset({"extensions", "headers", "rangeware.range", "rangeware.if_range"})
+_OURS = frozenset({"rangeware.range", "rangeware.if_range"})
 _OUR_EXTENSIONS = frozenset({PATHSEND, ZEROCOPYSEND})
 _USUAL_NAMES = {name.lower().encode(): name for name in USUAL_NAMES}
 
@@ -66,36 +66,53 @@ def scope_for_app(
     :param offers_paths: False never offers ``http.response.pathsend``.
     :returns: the app's scope, and functions that carry back what the app writes into it.
     """
-    carry_backs: list[Callable[[], None]] = []
     if not request.is_ranged:
-        return scope, carry_backs
-    copy = scope.copy()
+        return scope, []
+    copy, ours = scope.copy(), _OURS
+    carry_backs: list[Callable[[], None]] = []
     if request.range is not None and request.method == "GET":
-        extensions: dict[str, Any] = scope.get("extensions") or {}
-        offered = copy["extensions"] = {**extensions}
+        offered = copy["extensions"] = {**(scope.get("extensions") or {})}
         offered.pop(ZEROCOPYSEND, None)
         if offers_paths and not _mentions_coding(scope["headers"]):
             offered[PATHSEND] = {}
-        carry_backs.append(AppCopy(extensions, offered, _OUR_EXTENSIONS).carry_back)
+        carry_backs.append(partial(_carry_back_extensions, scope, copy, {**offered}))
+        ours |= {"extensions"}
     if hide_range:
         copy["headers"] = [field for field in scope["headers"] if _PLACES.get(field[0], 2) >= 2]
         carry_backs.append(partial(_carry_back_headers, scope, copy, [*copy["headers"]]))
+        ours |= {"headers"}
     for name, value in (("rangeware.range", request.range), ("rangeware.if_range", request.if_range)):
         if value is not None:
             copy[name] = value
-    return copy, [*carry_backs, AppCopy(scope, copy, _OURS).carry_back]
+    return copy, [*carry_backs, AppCopy(scope, copy, ours).carry_back]
+
+
+def _carry_back_extensions(scope: dict[str, Any], copy: dict[str, Any], known: dict[str, Any]) -> None:
+    """Give the server's scope the extensions that the app has left in its copy, but for those that we changed.
+
+    :param known: the extensions of the copy, as they were the last time.
+    """
+    extensions: Any = copy.get("extensions")
+    if extensions == known or not isinstance(extensions, dict):
+        return
+    before = scope.get("extensions") or {}
+    kept = {name: value for name, value in before.items() if name in _OUR_EXTENSIONS}
+    scope["extensions"] = {name: value for name, value in extensions.items() if name not in _OUR_EXTENSIONS} | kept
+    known.clear()
+    known.update(extensions)
 
 
 def _carry_back_headers(scope: dict[str, Any], copy: dict[str, Any], known: list[Any]) -> None:
-    """Add to the headers of the server's scope what the app has added to those of its copy, and take what it took.
+    """Give the server's scope the headers that the app has left in its copy, and those that we hid from it.
 
     :param known: the headers of the copy, as they were the last time.
     """
-    headers = copy.get("headers", known)
-    if headers != known:
-        hidden = [field for field in scope["headers"] if _PLACES.get(field[0], 2) < 2]
-        scope["headers"] = [*headers, *hidden]
-        known[:] = headers
+    headers: Any = copy.get("headers")
+    if headers == known or not isinstance(headers, (list, tuple)):
+        return
+    hidden = [field for field in scope["headers"] if _PLACES.get(field[0], 2) < 2 and field not in headers]
+    scope["headers"] = [*headers, *hidden]
+    known[:] = headers
 
 
 def _mentions_coding(headers: Iterable[tuple[bytes, bytes]]) -> bool:

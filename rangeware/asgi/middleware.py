@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from ..app_protocol import check_asgi
+from ..app_protocol import call_asgi, check_asgi
 from ..core.options import Options, OptionsDict
 from ..responder import Responder
 from .connection import Connection
@@ -45,12 +45,16 @@ class AsgiRangeMiddleware:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one request (ASGI 3)."""
         options = self._options
-        if scope["type"] != "http" or options.applies is not None and options.applies(scope) is False:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if options.applies is not None and options.applies(scope) is False:
+            await call_asgi(self._app, scope, receive, send)
+            return
         request = request_fields(scope, options.preconditions)
-        if not request.is_ranged and request.method not in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
+        has_range = request.range is not None or request.if_range is not None
+        if not has_range and request.method not in ("GET", "HEAD"):
+            await call_asgi(self._app, scope, receive, send)
             return
         given, carry_backs = scope_for_app(scope, request, options.hide_range, self._offers_paths)
         responder = AsgiResponder(Responder(options, scope, request, carry_backs), Connection(receive, send))

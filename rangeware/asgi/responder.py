@@ -13,7 +13,7 @@ from enum import Enum, auto
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
-from ..app_protocol import not_asgi
+from ..app_protocol import call_asgi
 from ..backends import AsyncBackend, current_backend
 from ..bodies.detect import path_has_length
 from ..bodies.sources import SeekableSource, Source
@@ -89,7 +89,7 @@ class AsgiResponder:
         :raises AsgiProtocolError: if it sent a message that is not allowed, or returned before its response ended.
         :raises TruncatedSource: if its body was shorter than declared.
         """
-        running = self._call(app, scope)
+        running = call_asgi(app, scope, self._connection.receive, self.send)
         try:
             await (running if self._is_plain_get else self._backend.run_app(running))
         finally:
@@ -108,16 +108,6 @@ class AsgiResponder:
         """True if the app is, in this copy of the scope, and the server itself does not offer it."""
         of_server = self._responder.environ.get("extensions") or ()
         return messages.PATHSEND in (scope.get("extensions") or ()) and messages.PATHSEND not in of_server
-
-    def _call(self, app: App, scope: dict[str, Any]) -> Awaitable[None]:
-        """Call the app. A coroutine function raises nothing yet, but for arguments that it does not take."""
-        try:
-            running = app(scope, self._connection.receive, self.send)
-        except TypeError as exc:
-            raise not_asgi(app) from exc
-        if not isinstance(running, Awaitable):
-            raise not_asgi(app)
-        return running
 
     @cached_property
     def _backend(self) -> AsyncBackend:
@@ -187,7 +177,7 @@ class AsgiResponder:
         content = b"" if has_more else messages.read_content(message)
         source = self._responder.find_source(self._head, iter(()) if has_more else [content])
         plan, reply = self._responder.plan(self._responder.complete_head(self._head, source), source)
-        if source is not None and len(content) > source.complete_length:
+        if source is not None and len(content) > source.complete_length and self._head.may_be_cut:
             reply = with_segments(reply, source)
         if kind == messages.BODY and self._responder.should_spool(self._head, plan):
             self._spool = Spool(self._responder.options.spool_limit)

@@ -11,6 +11,7 @@ import io
 import mmap
 import os
 import stat
+import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -19,15 +20,16 @@ from typing import Any
 
 from .sources import DiskFile, SeekableSource, Source
 from .streams import ForwardSource
-from .unwrap import find_file, is_unpatched
+from .unwrap import find_file, is_unpatched, open_wrappers
 
 _PAGE = mmap.PAGESIZE  # bytes; the size that files in /sys claim, though they have no block on a disk
 _DECODING = frozenset({
-    "_compression", "backports", "brotli", "bz2", "compression", "gzip", "isal", "lz4", "lzma", "pgzip", "py7zr",
-    "pyzstd", "rarfile", "snappy", "zipfile", "zipfile_deflate64", "zlib_ng", "zstandard", "zstd",
+    "_compression", "backports", "brotli", "bz2", "compression", "gzip", "isal", "lz4", "lzma", "mgzip", "pgzip",
+    "py7zr", "pyzipper", "pyzstd", "rarfile", "snappy", "zipencrypt", "zipfile", "zipfile_deflate64", "zlib_ng",
+    "zstandard", "zstd",
 })
 """Packages whose file objects decode: they seek back by decoding from the first byte again."""
-_DEPTH = 5  # files within files
+_DEPTH = 8  # files within files
 
 _ACCESS = ("__iter__", "__len__", "__getitem__")
 
@@ -65,19 +67,29 @@ def is_sendable_as_is(body: object, declared: int, is_bounded: bool) -> bool:
     :param is_bounded: True if the server sends Content-Length bytes from the position of a file. Any other one may send
         the file from its first byte to its end, so that this must be the content.
     """
-    file = find_file(body)
-    if file is None:
-        return is_bounded
+    file, _, is_relayed = open_wrappers(body)
     try:
         raw = file.raw if type(file) is io.BufferedReader else file
         if type(raw) is not io.FileIO or not is_unpatched(file):
-            return False
+            return is_relayed and find_file(body) is None
         offset, size = raw.tell(), os.fstat(raw.fileno()).st_size
         if not is_bounded and (offset or size != declared):
             return False
         return offset == file.tell() and size - offset >= declared and size != _PAGE
     except Exception:
         return False
+
+
+def has_descriptor(body: object) -> bool:
+    """True if a server may find a descriptor in this body, and send what that leads to in place of what is read."""
+    file = open_wrappers(body)[0]
+    if isinstance(file, tempfile.SpooledTemporaryFile):  # asking would move its content to the disk
+        return True
+    try:
+        file.fileno()
+    except Exception:
+        return False
+    return True
 
 
 def items_have_length(items: Any, declared: int) -> bool:
@@ -273,9 +285,16 @@ def _is_decoding(file: Any, depth: int = _DEPTH) -> bool:
 
 def _files_inside(file: Any) -> list[Any]:
     """The files that this one may read from."""
-    held = [*getattr(file, "__dict__", {}).values()]
+    held = [*getattr(file, "__dict__", {}).values(), *_slots(file)]
+    held += [item for several in held if type(several) in (list, tuple) for item in several[:_DEPTH]]
     if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
         held.append(file.raw)
     elif isinstance(file, io.TextIOWrapper):
         held.append(file.buffer)
-    return [inner for inner in held if hasattr(type(inner), "read")]
+    return [inner for inner in held if hasattr(type(inner), "read") or "read" in getattr(inner, "__dict__", ())]
+
+
+def _slots(file: Any) -> list[Any]:
+    """The attributes of an object that its classes keep in ``__slots__``."""
+    several = [vars(kind).get("__slots__", ()) for kind in type(file).__mro__]
+    return [getattr(file, name, None) for slots in several for name in ((slots,) if type(slots) is str else slots)]

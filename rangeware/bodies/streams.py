@@ -11,6 +11,7 @@ from itertools import chain
 from ..core.segments import Segment
 from ..core.slicer import Slicer
 from .closing import close_body
+from .unwrap import closable_of
 
 
 class PeekableChunks:
@@ -40,7 +41,7 @@ class PeekableChunks:
     def close(self) -> None:
         """Close the body, once."""
         body, self._body = self._body, None
-        close_body(body)
+        close_body(closable_of(body))
 
 
 class ForwardSource:

@@ -16,7 +16,8 @@ from typing import Any
 
 _READING = frozenset({"__iter__", "__next__", "read", "readinto", "readline", "seek", "tell"})
 
-_BINARY_FILES = (io.BufferedReader, io.BufferedRandom, io.FileIO, io.BytesIO)
+BINARY_FILES = (io.BufferedReader, io.BufferedRandom, io.FileIO, io.BytesIO)
+"""Classes whose files give the same bytes whether they are read or iterated."""
 
 _READERS = {
     "filelike": ("rangeware.wsgi.file_wrapper.FileWrapper", "gunicorn.http.wsgi.FileWrapper", "mod_wsgi.FileWrapper",
@@ -65,13 +66,8 @@ def find_file(body: object) -> Any | None:
     ``read()`` anything with that method does, unless ``tell()`` was changed and ``seek()`` was not: what it tells is
     not where ``seek()`` goes.
     """
-    file: Any = body
-    is_read = is_relayed = False
-    while wrapper := _wrapper(type(file)):  # type: ignore[arg-type]
-        attribute, reads = wrapper
-        file = getattr(file, attribute, None)
-        is_read, is_relayed = is_read or reads, is_relayed or not reads
-    if type(file) in _BINARY_FILES and is_unpatched(file):
+    file, is_read, is_relayed = open_wrappers(body)
+    if type(file) in BINARY_FILES and is_unpatched(file):
         return file
     if is_relayed:  # it would encode text
         return None
@@ -79,6 +75,17 @@ def find_file(body: object) -> Any | None:
     if is_read:
         return None if "tell" in changed and "seek" not in changed else file
     return file if not changed and isinstance(file, (io.IOBase, tempfile.SpooledTemporaryFile)) else None
+
+
+def open_wrappers(body: object) -> tuple[Any, bool, bool]:
+    """Return the innermost object in a body; whether a wrapper reads it as a file; whether one relays chunks."""
+    file: Any = body
+    is_read = is_relayed = False
+    while wrapper := _wrapper(type(file)):  # type: ignore[arg-type]
+        attribute, reads = wrapper
+        file = getattr(file, attribute, None)
+        is_read, is_relayed = is_read or reads, is_relayed or not reads
+    return file, is_read, is_relayed
 
 
 def is_unpatched(file: object) -> bool:
@@ -108,4 +115,4 @@ def closable_of(body: object) -> object:
     so that the file has to be closed in their place.
     """
     kind: Any = type(body)
-    return find_file(body) if may_be_file(kind) and not hasattr(body, "close") else body
+    return open_wrappers(body)[0] if may_be_file(kind) and not hasattr(body, "close") else body

@@ -8,7 +8,7 @@ An adapter reads the head that the app sent into an ``AppHead``. ``describe`` ma
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from ..http.dates import EPOCH, format_http_date, parse_http_date
 from ..http.etags import EntityTag, parse_entity_tag
@@ -34,7 +34,8 @@ _OBSTACLES = {
 
 _DECISIVE = frozenset({*_OBSTACLES, "accept-ranges", "content-encoding"})
 _SETTLING_TIME = timedelta(seconds=2)
-_EARLIEST_TIME = datetime(1990, 1, 1, tzinfo=timezone.utc) - EPOCH
+_EARLIEST_TIME = 631_152_000 * 10**9  # 1990-01-01, in nanoseconds since 1970
+_LATEST_TIME = 253_402_300_800 * 10**9  # the year 10000, which datetime has not
 
 _HARMLESS = frozenset({
     "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",
@@ -118,6 +119,11 @@ class AppHead:
             self._is_judged, self._obstacle = True, self._find_obstacle()
         return self._obstacle
 
+    @property
+    def may_be_cut(self) -> bool:
+        """True if content that is longer than declared may be cut: that of a 200 which we understand."""
+        return self.obstacle() in (None, Reason.CONTENT_CODING, Reason.ACCEPT_RANGES_NONE)
+
     def _find_obstacle(self) -> Reason | None:
         if self.status != 200:
             return Reason.STATUS
@@ -166,10 +172,9 @@ def validators_of_file(
     :param mtime_ns: time of modification in nanoseconds since 1970.
     :param offset: position in the file of the first byte of the representation.
     """
-    since_epoch = timedelta(microseconds=mtime_ns // 1000)
-    if since_epoch < _EARLIEST_TIME:
+    if not _EARLIEST_TIME <= mtime_ns < _LATEST_TIME:
         return []
-    age = now - EPOCH - since_epoch
+    age = now - EPOCH - timedelta(microseconds=mtime_ns // 1000)
     made = []
     if head.get("last-modified") is None:  # RFC 9110 8.8.2.1: never later than the Date of the message
         made.append(("Last-Modified", format_http_date(now - max(age, timedelta(0)))))

@@ -35,7 +35,7 @@ class Reason(enum.Enum):
     CONTENT_CODING = "the content is coded and has no strong ETag"
     UNKNOWN_LENGTH = "the complete length is unknown"
     SHORTER = "the content is shorter than its declared length"
-    LONGER = "the file is longer than its declared length"
+    LONGER = "the file that the app named by its path is longer than declared"
     EMPTY = "the representation is empty"
     UNIT = "the range unit is not bytes"
     TOO_MANY_RANGES = "more ranges than max_ranges"

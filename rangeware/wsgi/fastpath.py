@@ -51,7 +51,7 @@ def passes_unchanged(fields: list[Field], body: Iterable[bytes], server_wrapper:
     is_file = may_be_file(kind)
     length = fastpath_length(fields, needs_validators=is_file)
     return bool(length) and (
-        not is_file or is_sendable_as_is(body, int(length), minds_position_and_length(server_wrapper)))
+        not is_file or is_sendable_as_is(body, int(length), minds_position_and_length(server_wrapper, body)))
 
 
 def respond_with_one_range(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..app_protocol import check_wsgi, is_call_of_asgi, not_wsgi
+from ..app_protocol import check_wsgi, check_wsgi_error
 from ..core.options import Options, OptionsDict
 from ..core.values import RequestFields
 from ..responder import AppCopy
@@ -59,45 +59,43 @@ class RangeMiddleware:
         if server_wrapper is None:  # apps would read files in a way of their own
             environ["wsgi.file_wrapper"] = FileWrapper
         responder = WsgiResponder(self._options, environ, start_response)
-        try:
-            body = self._app(environ, responder)
-        except TypeError as exc:
-            self._check_error(exc)
-            raise
-        return responder.respond_to_plain_get(body)
+        return responder.respond_to_plain_get(self._call(environ, responder))
 
     def _respond(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Handle a request in the general way."""
         options = self._options
         if options.applies is not None and options.applies(environ) is False:
-            return self._app(environ, start_response)
+            return self._call(environ, start_response)
         request = _request_fields(environ, options.preconditions)
-        if not request.is_ranged and request.method not in ("GET", "HEAD"):
-            return self._app(environ, start_response)
+        has_range = request.range is not None or request.if_range is not None
+        if not has_range and request.method not in ("GET", "HEAD"):
+            return self._call(environ, start_response)
         server_wrapper = environ.get("wsgi.file_wrapper")
         is_hiding = server_wrapper is not self._usual_wrapper and hides_file(server_wrapper)
         if not is_hiding and options.applies is None:
             self._usual_wrapper = server_wrapper
         if server_wrapper is None:
             environ["wsgi.file_wrapper"] = FileWrapper
-        given, copy = environ, None
-        if request.is_ranged or is_hiding:
-            given = _environ_for_app(environ, request, options.hide_range)
-            copy = AppCopy(environ, given, _OURS)
+        if not request.is_ranged and not is_hiding:
+            responder = WsgiResponder(options, environ, start_response, request)
+            return responder.respond(self._call(environ, responder))
+        given = _environ_for_app(environ, request, options.hide_range)
+        copy = AppCopy(environ, given, _OURS)
         responder = WsgiResponder(options, environ, start_response, request, copy)
         try:
-            body = self._app(given, responder)
-        except BaseException as exc:
-            if copy is not None:
-                copy.carry_back()
-            self._check_error(exc)
+            body = self._call(given, responder)
+        except BaseException:
+            copy.carry_back()
             raise
         return responder.respond(body)
 
-    def _check_error(self, exc: BaseException) -> None:
-        """Raise an error that names the other middleware, if that of the app says that it speaks ASGI."""
-        if isinstance(exc, TypeError) and is_call_of_asgi(exc):
-            raise not_wsgi(self._app) from exc
+    def _call(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Call the app; an error names the other middleware if the app speaks ASGI."""
+        try:
+            return self._app(environ, start_response)
+        except TypeError as exc:
+            check_wsgi_error(self._app, exc)
+            raise
 
 
 def _request_fields(environ: Environ, preconditions: bool) -> RequestFields:

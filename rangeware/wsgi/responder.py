@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..app_protocol import not_wsgi
 from ..bodies.closing import ClosingIterator, ClosingThen, block_after_closing, close_and_log
-from ..bodies.detect import is_sendable_as_is, items_have_length
-from ..bodies.sources import Source
+from ..bodies.detect import has_descriptor, is_sendable_as_is, items_have_length
+from ..bodies.sources import SeekableSource, Source
 from ..bodies.spool import Spool
 from ..bodies.streams import ForwardSource, PeekableChunks
 from ..bodies.unwrap import closable_of, may_be_file
 from ..core.app_head import AppHead, Field
 from ..core.options import Options
 from ..core.reply import ACCEPT_RANGES, Reply
-from ..core.values import Plan, Reason, RequestFields
+from ..core.values import Plan, RequestFields
 from ..responder import AppCopy, Responder, with_file_segments, with_segments
 from . import fastpath
 from .file_wrapper import FileWrapper
@@ -114,11 +114,12 @@ class WsgiResponder:
         try:
             closable = self._closable(body)
             if self._stage == NO_HEAD:
-                if isinstance(body, (Awaitable, AsyncIterable)):
+                if isinstance(body, (Awaitable, AsyncIterable)) and not hasattr(body, "__iter__"):
                     raise not_wsgi(body)
                 body = self._peek(body)
                 closable = self._closable(body)
             if not self._has_head():  # an error of the app, which the server will report
+                self._responder.carry_back()
                 return body
             if self._written is not None:
                 return ClosingIterator(self._written.rest(body), self._written.missing, closable)
@@ -177,26 +178,33 @@ class WsgiResponder:
         has_new_length = completed is not head and completed.complete_length != head.complete_length
         if has_new_length and not isinstance(body, (list, tuple)) or type(body) is FileWrapper:
             reply = with_file_segments(reply, source)
-        elif reply.segments is None and not self._server_can_send(completed, source, body):
-            if source is None:  # a file of unknown length: an iterator hides it from the server
+        if reply.segments is None and completed.may_be_cut and not self._server_can_send(completed, source, body):
+            if not isinstance(source, SeekableSource) or not source.is_moved:
+                reply = with_segments(reply, source)
+            if reply.segments is None:  # an iterator hides the file from the server
                 body = closable = ClosingIterator(chain(body), None, closable)
-            reply = with_segments(reply, source)
         self._commit(plan, reply)
         return self._content(reply, source, body, closable)
 
     def _server_can_send(self, head: AppHead, source: Source | None, body: Iterable[bytes]) -> bool:
         """True if the server sends the app's own body with the bytes that a part of it would have.
 
-        Some servers send a file from its first byte, or to its end, whatever its position and Content-Length are.
+        Some servers send a file from its first byte, or to its end, whatever its position and Content-Length are, and
+        some by its descriptor, whatever its methods give.
         """
         length, kind = head.complete_length, type(body)
-        if head.obstacle() not in (None, Reason.CONTENT_CODING, Reason.ACCEPT_RANGES_NONE):
-            return True
+        is_shorter = source is not None and source.shorter
         if isinstance(body, (list, tuple)):
-            return length is None or isinstance(source, ForwardSource) or items_have_length(body, length)
-        if not may_be_file(kind) or minds_position_and_length(self._environ.get("wsgi.file_wrapper")):
+            return length is None or is_shorter or isinstance(source, ForwardSource) or items_have_length(body, length)
+        if not may_be_file(kind):
             return True
-        return length is not None and is_sendable_as_is(body, length, is_bounded=False)
+        is_bounded = minds_position_and_length(self._environ.get("wsgi.file_wrapper"), body)
+        if source is not None and source.on_disk is not None:
+            wanted = source.complete_length if length is None else length
+            return is_bounded and is_shorter or is_sendable_as_is(body, wanted, is_bounded)
+        if is_bounded or length is None:
+            return not has_descriptor(body)
+        return is_sendable_as_is(body, length, is_bounded)
 
     def _respond_spooled(self, head: AppHead, body: Iterable[bytes]) -> Iterable[bytes]:
         """Respond with a body of unknown length after reading ahead in it."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..bodies.closing import close_all
 from ..bodies.sources import DiskFile, Source
+from ..bodies.unwrap import BINARY_FILES
 from ..core.segments import Segment
 from ..errors import TruncatedSource
 from ..http.ranges import ByteRange
@@ -79,9 +80,9 @@ def hides_file(wrapper: object) -> bool:
     return getattr(wrapper, "__module__", None) == "builtins"
 
 
-def minds_position_and_length(wrapper: object) -> bool:
-    """True if the server with this ``wsgi.file_wrapper`` sends Content-Length bytes from the position of a file."""
-    return _name_of(wrapper) in _BOUNDED
+def minds_position_and_length(wrapper: object, body: object) -> bool:
+    """True if the server with this ``wsgi.file_wrapper`` sends Content-Length bytes of this body, from its position."""
+    return _name_of(wrapper) in _BOUNDED and (type(body) is wrapper or type(body) in BINARY_FILES)
 
 
 def via_server_wrapper(

@@ -62,6 +62,27 @@ def test_a_longer_file_is_cut_without_range_too(tmp_path: Path) -> None:
     assert (answer.status, answer.body) == (200, LONGER[:1000])
 
 
+@pytest.mark.parametrize("value", [None, "bytes=0-1"])
+@pytest.mark.parametrize(("status", "field"), [
+    (404, (b"x", b"y")), (206, (b"content-range", b"bytes 0-4/9")), (500, (b"x", b"y")),
+    (200, (b"x-sendfile", b"/x")), (200, (b"content-range", b"bytes 0-4/9"))], ids=str)
+def test_what_is_not_ours_is_not_cut(status: int, field: tuple[bytes, bytes], value: str | None) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"5"), field]})
+        await send({"type": "http.response.body", "body": b"0123456789"})
+    fields = {"range": value} if value else {}
+    assert carry(AsgiRangeMiddleware(app), scope_for(**fields), lawful=False).body == b"0123456789"
+
+
+@pytest.mark.parametrize(("value", "content"), [(None, b"01234"), ("bytes=3-", b"34"), ("bytes=x", b"01234")])
+def test_one_message_longer_than_declared_is_cut(value: str | None, content: bytes) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"0123456789"})
+    fields = {"range": value} if value else {}
+    assert carry(AsgiRangeMiddleware(app), scope_for(**fields)).answer().body == content
+
+
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,20-29"])
 def test_a_file_of_the_same_length_is_served(value: str, tmp_path: Path) -> None:
     assert ask(tmp_path / "film", CONTENT[::-1], (), range=value).status == 206

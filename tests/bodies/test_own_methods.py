@@ -171,6 +171,35 @@ def test_a_position_that_is_told_in_another_way_than_it_is_sought_is_none() -> N
     assert (answer.status, answer.body) == (200, SECRET)
 
 
+@pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-9"}, {"range": "bytes=99-"}, {"if_none_match": '"v1"'}],
+                         ids=str)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_file_in_a_wrapper_without_close_is_closed_whatever_it_is(fields: dict[str, str], method: str) -> None:
+    """CherryPy's ``file_generator`` closes its file at its end, and cannot be closed before."""
+    files: list[Any] = []
+
+    class Telling(io.BytesIO):
+        def tell(self) -> int:
+            return super().tell()
+
+    class Generator:
+        __module__, __qualname__ = "cherrypy.lib", "file_generator"
+
+        def __init__(self, file: Any) -> None:
+            self.input = file
+
+        def __iter__(self) -> Any:
+            return iter(lambda: self.input.read(10), b"")
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain"), LENGTH, ("ETag", '"v1"')])
+        files.append(Telling(SECRET))
+        return Generator(files[-1])
+    answer = get(RangeMiddleware(app), method=method, **fields)
+    assert answer.status in (200, 206, 304, 416)
+    assert answer.body == SECRET or files[0].closed
+
+
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 ITEMS = [b"user=anna\n", b"password=hunter2\n", b"role=admin\n"]
@@ -233,8 +262,10 @@ def test_a_list_shorter_than_declared_passes_as_it_is(body: Any, value: str | No
 
 @pytest.mark.parametrize("items", [[None], [b"01234", 5], [5]], ids=str)
 def test_a_list_of_something_else_is_for_the_server_to_refuse(items: Any) -> None:
-    with pytest.raises((TypeError, AssertionError)):
-        get(RangeMiddleware(answering(items, ("Content-Length", "10"))), validate=False)
+    middleware = RangeMiddleware(answering(items, ("Content-Length", "10")))
+    for _ in range(2):
+        with pytest.raises((TypeError, AssertionError)):
+            get(middleware, validate=False)
 
 
 def test_a_list_left_out_on_head_says_nothing_of_its_length() -> None:

@@ -149,7 +149,7 @@ def test_a_file_served_from_the_middle_has_a_tag_of_its_own():
 
 
 def test_made_validators_bear_any_time_a_file_system_can_give():
-    for mtime_ns, count in ((-(2**63), 0), (OLD_NS, 2), (2**63 - 1, 1)):
+    for mtime_ns, count in ((-(2**63), 0), (OLD_NS, 2), (2**63 - 1, 1), (2**85, 0), (-(2**85), 0)):
         assert len(validators_of_file(AppHead(200, []), 1, mtime_ns, 0, NOW)) == count
 
 

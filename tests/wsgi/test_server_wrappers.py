@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from wsgiref.util import FileWrapper
 
+import django.conf
 import pytest
+from django.http import StreamingHttpResponse
 
 from rangeware import RangeMiddleware
 from tests.support import Answer, Wire, environ_for
@@ -141,6 +144,106 @@ def test_a_file_with_a_read_of_its_own_is_not_sent_by_its_descriptor(by_descript
     for length in (None, len(CONTENT)):
         app = handing(lambda: Inverted(path), length)
         assert Server(by_descriptor).ask(app).body == right
+
+
+def asked_of(app: Any, wrapper: Any, **fields: str) -> bytes:
+    """The content that a server with this wrapper would send by reading it."""
+    environ, wire = environ_for(**fields), Wire()
+    if wrapper is not None:
+        environ["wsgi.file_wrapper"] = wrapper
+    body: Any = app(environ, wire.start_response)
+    content = b"".join(body)
+    getattr(body, "close", lambda: None)()
+    return content
+
+
+class Gunicorn(FileWrapper):
+    """Has the name of gunicorn's, by which it is known: that server sends a file by its descriptor."""
+
+    __module__, __qualname__ = "gunicorn.http.wsgi", "FileWrapper"
+
+
+class Strip(io.BufferedReader):
+    """Gives fewer bytes than there are in the file."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size).replace(b"\r\n", b"\n")
+
+
+@pytest.mark.parametrize("wrapper", [None, FileWrapper, Gunicorn])
+def test_a_plain_file_with_a_read_of_its_own_is_read_by_it_once(wrapper: Any, tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"line\r\n" * 100)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return environ["wsgi.file_wrapper"](Strip(io.FileIO(path)), 8192)
+    assert asked_of(RangeMiddleware(app), wrapper) == b"line\n" * 100
+
+
+def test_a_server_that_sends_by_descriptor_gets_none_of_a_file_with_a_read_of_its_own(path: Path) -> None:
+    class Masked(io.BufferedReader):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(size).upper()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "300000"), *VALIDATORS])
+        return environ["wsgi.file_wrapper"](Masked(io.FileIO(path)), 8192)
+    environ = environ_for()
+    environ["wsgi.file_wrapper"] = Gunicorn
+    body: Any = RangeMiddleware(app)(environ, Wire().start_response)
+    assert not isinstance(body, Gunicorn)
+    assert b"".join(body) == CONTENT.upper()
+    body.close()
+
+
+@pytest.mark.parametrize("wrapper", [None, FileWrapper, Gunicorn])
+def test_a_generator_in_a_relay_runs_to_its_end(wrapper: Any) -> None:
+    """Django's ``StreamingHttpResponse`` passes on chunks, as servers do: nothing is cut out of it without Range."""
+    if not django.conf.settings.configured:
+        django.conf.settings.configure()
+    ended: list[str] = []
+
+    def chunks() -> Iterable[bytes]:
+        yield CONTENT[:500]
+        yield CONTENT[500:1000]
+        ended.append("after the last chunk")
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "1000")])
+        return StreamingHttpResponse(chunks())
+    middleware = RangeMiddleware(app)
+    for _ in range(2):
+        assert asked_of(middleware, wrapper) == CONTENT[:1000]
+    assert len(ended) == 2
+
+
+@pytest.mark.parametrize("wrapper", [None, FileWrapper])
+@pytest.mark.parametrize("kind", ["own", "spooled", "patched"])
+def test_any_file_that_is_longer_than_declared_is_cut(wrapper: Any, kind: str) -> None:
+    class Own(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(size)
+
+    def file() -> Any:
+        makers: dict[str, Any] = {"spooled": tempfile.SpooledTemporaryFile, "patched": io.BytesIO, "own": Own}
+        made = makers[kind]()
+        made.write(CONTENT[:1000])
+        made.seek(100)
+        if kind == "patched":
+            made.readline = made.readline
+        return made
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "500")])
+        return environ["wsgi.file_wrapper"](file())
+    assert asked_of(RangeMiddleware(app), wrapper) == CONTENT[100:600]
+    assert asked_of(RangeMiddleware(app), wrapper, range="bytes=10-19") == CONTENT[110:120]
+
+
+def test_a_file_shorter_than_declared_is_not_sent_from_its_first_byte(path: Path) -> None:
+    app = handing(lambda: positioned(open(path, "rb"), 100), 300_000)
+    assert Server(by_descriptor=True).ask(app).body == CONTENT[100:]
 
 
 @servers
