@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +98,27 @@ def test_a_file_without_declared_length_is_served(tmp_path: Path) -> None:
         await send({"type": PATHSEND, "path": str(path)})
     answer = carry(AsgiRangeMiddleware(app), scope_for(range="bytes=10-19")).answer()
     assert (answer.status, answer.body) == (206, OLD[10:20])
+
+
+@pytest.mark.parametrize(("mtime", "names"), [
+    (0, set()), (1, set()), (315_532_800, set()), (631_152_000, {"etag", "last-modified"}), (None, {"last-modified"})],
+    ids=["0", "1", "1980", "1990", "now"])
+@pytest.mark.parametrize("offered", EXTENSIONS)
+@pytest.mark.parametrize("value", [None, "bytes=0-9"])
+def test_validators_of_a_path_are_made_of_times_that_mean_something(mtime: int | None, names: set[str], offered: str,
+                                                                    value: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "film"
+    path.write_bytes(OLD)
+    if mtime is not None:
+        os.utime(path, (mtime, mtime))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+        if PATHSEND in scope["extensions"]:
+            await send({"type": PATHSEND, "path": str(path)})
+        else:
+            await send({"type": "http.response.body", "body": path.read_bytes()})
+    fields = {"range": value} if value else {}
+    answer = carry(AsgiRangeMiddleware(app), scope_for(extensions=EXTENSIONS[offered], **fields)).answer()
+    is_named = value is not None or bool(EXTENSIONS[offered])
+    assert {name for name, _ in answer.fields} & {"etag", "last-modified"} == (names if is_named else set())

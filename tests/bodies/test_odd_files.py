@@ -6,7 +6,10 @@ import array
 import functools
 import io
 import os
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 from typing import Any
 from wsgiref.util import FileWrapper as ServerWrapper
 
@@ -356,3 +359,31 @@ def test_a_file_that_claims_a_page_and_has_a_line(value: str | None, buffering: 
     assert os.stat(path).st_size > len(content)
     answer = get(RangeMiddleware(answering(lambda: open(path, "rb", buffering))), value)  # noqa: SIM115
     assert (answer.status, answer.body, answer.get("Content-Length")) == (200, content, None)
+
+
+LARGE_PAGES = """
+import mmap, os
+mmap.PAGESIZE = 65536  # as on some machines, where files in /sys claim that much
+fstat = os.fstat
+def claiming(descriptor):
+    status = [*fstat(descriptor)]
+    status[6] = 65536 if status[6] == 4096 else status[6]
+    blocks = {"st_blocks": fstat(descriptor).st_blocks, "st_mtime_ns": fstat(descriptor).st_mtime_ns}
+    return os.stat_result(status, blocks)
+os.fstat = claiming
+
+from rangeware import RangeMiddleware
+from tests.support import answering, get
+path = "/sys/kernel/mm/transparent_hugepage/enabled"
+content = open(path, "rb").read()
+answer = get(RangeMiddleware(answering(lambda: open(path, "rb"))))
+assert (answer.status, answer.body, answer.get("Content-Length")) == (200, content, None), answer
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/sys/kernel/mm/transparent_hugepage/enabled"), reason="a file of Linux only")
+def test_the_size_of_a_page_is_that_of_the_machine() -> None:
+    """Stands in for a machine with larger pages."""
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", LARGE_PAGES], cwd=Path(__file__).parents[2],
+                           capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
