@@ -10,7 +10,6 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
-from operator import is_
 from typing import Any
 
 from .bodies.detect import find_source, find_source_cheaply
@@ -53,9 +52,11 @@ class AppCopy:
     def carry_back(self) -> None:
         """Do to the original what the app has done to its copy since the last time."""
         given, before = self._given, self._before
-        if len(given) == len(before) and all(map(is_, given, before)) and all(
-                map(is_, given.values(), before.values())):
-            return
+        try:
+            if given == before:
+                return
+        except Exception:  # noqa: S110 - the app's own objects may not bear to be compared
+            pass
         changed = {key: value for key, value in given.items() if key not in before or before[key] is not value}
         self._original.update((key, value) for key, value in changed.items() if key not in self._ours)
         for key in before.keys() - given.keys() - self._ours:

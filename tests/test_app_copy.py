@@ -161,6 +161,22 @@ def test_what_those_outside_wrote_meanwhile_stays() -> None:
     assert (environ["x.outside"], environ["REMOTE_USER"]) == ("kept", "anna")
 
 
+def test_objects_that_cannot_be_compared_are_carried_back() -> None:
+    class Array:
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("the truth value of an array is ambiguous")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["x.array"] = Array()
+        return at_once(environ, start_response)
+    environ = environ_for(range="bytes=0-9")
+    environ["x.array"] = before = Array()
+    assert run(RangeMiddleware(app), environ, validate=False).status == 206
+    assert environ["x.array"] is not before
+
+
 def test_it_is_carried_back_from_an_app_that_never_starts_its_response() -> None:
     def silent(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         write_all(environ)
