@@ -51,7 +51,7 @@ class AppCopy:
 
     def carry_back(self) -> None:
         """Do to the original what the app has done to its copy since the last time."""
-        given, before = self._given, self._before
+        given, before = self._given.copy(), self._before  # a thread of the app may go on writing
         try:
             if given == before:
                 return
@@ -61,7 +61,7 @@ class AppCopy:
         self._original.update((key, value) for key, value in changed.items() if key not in self._ours)
         for key in before.keys() - given.keys() - self._ours:
             self._original.pop(key, None)
-        self._before = given.copy()
+        self._before = given
 
 
 class Responder:

@@ -250,6 +250,21 @@ def add_extensions(scope: dict[str, Any]) -> None:
     (scope.get("extensions") or scope.setdefault("extensions", {}))["x.user"] = {}
 
 
+def test_what_is_changed_in_place_is_seen_by_those_who_hold_the_servers_objects() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["headers"].append((b"x-user", b"anna"))
+        scope["extensions"]["x.user"] = {}
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+        await send({"type": "http.response.body", "body": CONTENT})
+    for value in filter(None, RANGES):
+        scope = scope_for(extensions=["x.own"], range=value)
+        headers, extensions = scope["headers"], scope["extensions"]
+        carry(AsgiRangeMiddleware(app), {**scope})
+        assert (b"x-user", b"anna") in headers
+        assert {**dict(headers)}[b"range"] == value.encode()
+        assert extensions == {"x.own": {}, "x.user": {}}
+
+
 def forget_headers(scope: dict[str, Any]) -> None:
     scope["headers"] = None
 

@@ -75,11 +75,11 @@ def scope_for_app(
         offered.pop(ZEROCOPYSEND, None)
         if offers_paths and not _mentions_coding(scope["headers"]):
             offered[PATHSEND] = {}
-        carry_backs.append(partial(_carry_back_extensions, scope, copy, {**offered}))
+        carry_backs.append(partial(_carry_back_extensions, scope, copy, offered, {**offered}))
         ours |= {"extensions"}
     if hide_range:
         copy["headers"] = [field for field in scope["headers"] if _PLACES.get(field[0], 2) >= 2]
-        carry_backs.append(partial(_carry_back_headers, scope, copy, [*copy["headers"]]))
+        carry_backs.append(partial(_carry_back_headers, scope, copy, copy["headers"], [*copy["headers"]]))
         ours |= {"headers"}
     for name, value in (("rangeware.range", request.range), ("rangeware.if_range", request.if_range)):
         if value is not None:
@@ -87,9 +87,12 @@ def scope_for_app(
     return copy, [*carry_backs, AppCopy(scope, copy, ours).carry_back]
 
 
-def _carry_back_extensions(scope: dict[str, Any], copy: dict[str, Any], known: dict[str, Any]) -> None:
+def _carry_back_extensions(
+    scope: dict[str, Any], copy: dict[str, Any], given: dict[str, Any], known: dict[str, Any]
+) -> None:
     """Give the server's scope the extensions that the app has left in its copy, but for those that we changed.
 
+    :param given: the extensions of the copy, as the app got them.
     :param known: the extensions of the copy, as they were the last time.
     """
     extensions: Any = copy.get("extensions")
@@ -97,21 +100,30 @@ def _carry_back_extensions(scope: dict[str, Any], copy: dict[str, Any], known: d
         return
     before = scope.get("extensions") or {}
     kept = {name: value for name, value in before.items() if name in _OUR_EXTENSIONS}
-    scope["extensions"] = {name: value for name, value in extensions.items() if name not in _OUR_EXTENSIONS} | kept
+    left = {name: value for name, value in extensions.items() if name not in _OUR_EXTENSIONS} | kept
+    if extensions is given and before:  # changed in place: others may hold the server's dictionary
+        before.clear()
+        before.update(left)
+    else:
+        scope["extensions"] = left
     known.clear()
     known.update(extensions)
 
 
-def _carry_back_headers(scope: dict[str, Any], copy: dict[str, Any], known: list[Any]) -> None:
+def _carry_back_headers(scope: dict[str, Any], copy: dict[str, Any], given: list[Any], known: list[Any]) -> None:
     """Give the server's scope the headers that the app has left in its copy, and those that we hid from it.
 
+    :param given: the headers of the copy, as the app got them.
     :param known: the headers of the copy, as they were the last time.
     """
     headers: Any = copy.get("headers")
     if headers == known or not isinstance(headers, (list, tuple)):
         return
     hidden = [field for field in scope["headers"] if _PLACES.get(field[0], 2) < 2 and field not in headers]
-    scope["headers"] = [*headers, *hidden]
+    if headers is given and isinstance(scope["headers"], list):
+        scope["headers"][:] = [*headers, *hidden]
+    else:
+        scope["headers"] = [*headers, *hidden]
     known[:] = headers
 
 

@@ -14,8 +14,10 @@ import stat
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from itertools import accumulate
+from types import MemberDescriptorType
 from typing import Any
 
 from .sources import DiskFile, SeekableSource, Source
@@ -29,7 +31,7 @@ _DECODING = frozenset({
     "zstandard", "zstd",
 })
 """Packages whose file objects decode: they seek back by decoding from the first byte again."""
-_DEPTH = 8  # files within files
+_MOST_FILES = 64  # files within files that are looked at
 
 _ACCESS = ("__iter__", "__len__", "__getitem__")
 
@@ -118,10 +120,10 @@ def _find(body: Any, declared: int | None, block_size: int, detectors: tuple[Det
         seekable = _first(detectors, find_file(body), block_size)
     if seekable is None:
         return None if declared is None else ForwardSource(body, declared)
+    if declared is not None and declared > seekable.complete_length:
+        return seekable._replace(shorter=True)
     if declared is None or declared == seekable.complete_length:
         return seekable
-    if declared > seekable.complete_length:
-        return seekable._replace(shorter=True)
     return seekable._replace(complete_length=declared)
 
 
@@ -276,25 +278,40 @@ def _go_to_end(file: Any) -> int | None:
     return offset
 
 
-def _is_decoding(file: Any, depth: int = _DEPTH) -> bool:
+def _is_decoding(file: Any) -> bool:
     """True if this file, or one that it reads from, seeks back by decoding from its first byte again."""
-    if any(kind.__module__.partition(".")[0] in _DECODING for kind in type(file).__mro__):
-        return True
-    return depth > 0 and any(_is_decoding(inner, depth - 1) for inner in _files_inside(file))
+    waiting, seen = [file], set[int]()
+    for inner in waiting:  # files that refer to each other come only once
+        if len(seen) == _MOST_FILES:
+            break
+        if id(inner) not in seen:
+            seen.add(id(inner))
+            if any(str(kind.__module__).partition(".")[0] in _DECODING for kind in type(inner).__mro__):
+                return True
+            waiting += _files_inside(inner)
+    return False
 
 
 def _files_inside(file: Any) -> list[Any]:
-    """The files that this one may read from."""
-    held = [*getattr(file, "__dict__", {}).values(), *_slots(file)]
-    held += [item for several in held if type(several) in (list, tuple) for item in several[:_DEPTH]]
-    if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
-        held.append(file.raw)
-    elif isinstance(file, io.TextIOWrapper):
-        held.append(file.buffer)
-    return [inner for inner in held if hasattr(type(inner), "read") or "read" in getattr(inner, "__dict__", ())]
+    """The files that this one may read from; none if the app's own attributes raise."""
+    try:
+        held = [*getattr(file, "__dict__", {}).values(), *_slots(file)]
+        held += [item for several in held if type(several) in (list, tuple) for item in several[:_MOST_FILES]]
+        if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
+            held.append(file.raw)
+        elif isinstance(file, io.TextIOWrapper):
+            held.append(file.buffer)
+        return [inner for inner in held if hasattr(type(inner), "read") or "read" in getattr(inner, "__dict__", ())]
+    except Exception:
+        return []
 
 
 def _slots(file: Any) -> list[Any]:
     """The attributes of an object that its classes keep in ``__slots__``."""
-    several = [vars(kind).get("__slots__", ()) for kind in type(file).__mro__]
-    return [getattr(file, name, None) for slots in several for name in ((slots,) if type(slots) is str else slots)]
+    found = []
+    for kind in type(file).__mro__:
+        for member in vars(kind).values():
+            if type(member) is MemberDescriptorType:
+                with suppress(AttributeError):  # not set
+                    found.append(member.__get__(file))
+    return found

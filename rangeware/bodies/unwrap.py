@@ -104,7 +104,7 @@ def _methods_of_class(kind: Any) -> frozenset[str]:
     return frozenset(
         name for name in _READING
         for definer in [next((base for base in kind.__mro__ if name in vars(base)), object)]
-        if definer.__module__.partition(".")[0] not in sys.stdlib_module_names and definer is not object
+        if str(definer.__module__).partition(".")[0] not in sys.stdlib_module_names and definer is not object
     )
 
 

@@ -111,7 +111,8 @@ def _request_fields(environ: Environ, preconditions: bool) -> RequestFields:
 def _environ_for_app(environ: Environ, request: RequestFields, hide_range: bool) -> Environ:
     """Copy environ for the app. Servers look into their own dictionary again after the app has returned."""
     copy = environ.copy()
-    copy["wsgi.file_wrapper"] = FileWrapper
+    if request.method == "GET" or hides_file(environ.get("wsgi.file_wrapper")):  # otherwise as without Range
+        copy["wsgi.file_wrapper"] = FileWrapper
     if not request.is_ranged:
         return copy
     for key, name in (("HTTP_RANGE", "rangeware.range"), ("HTTP_IF_RANGE", "rangeware.if_range")):

@@ -85,6 +85,11 @@ def minds_position_and_length(wrapper: object, body: object) -> bool:
     return _name_of(wrapper) in _BOUNDED and (type(body) is wrapper or type(body) in BINARY_FILES)
 
 
+def returns_the_file(wrapper: object) -> bool:
+    """True if this ``wsgi.file_wrapper`` returns the file itself and the server remembers that it is to be read."""
+    return _name_of(wrapper) == "None.uwsgi_sendfile"
+
+
 def via_server_wrapper(
     environ: Environ, status: int, source: Source, segments: Sequence[Segment], block_size: int, *closing: object
 ) -> Iterable[bytes] | None:

@@ -12,7 +12,7 @@ import random
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -223,10 +223,46 @@ def test_what_does_not_decode_serves_ranges_in_the_order_asked(kind: str) -> Non
     assert get(handing(PLAIN[kind]()), validate=False).get("Accept-Ranges") == "bytes"
 
 
-def test_files_that_hold_each_other_end_the_search() -> None:
-    one, other = Relay(io.BytesIO(CONTENT)), Relay(io.BytesIO(CONTENT))
-    one.film, other.film = other, one
-    assert get(handing(one), "bytes=0-9", validate=False).body == CONTENT[:10]
+@pytest.mark.parametrize("count", [2, 30])
+def test_files_that_hold_each_other_are_looked_at_once(count: int) -> None:
+    """With a look at each way from one to the next there would be more looks than can be made."""
+    files = [Relay(io.BytesIO(CONTENT)) for _ in range(count)]
+    for file in files:
+        file.film = files
+    answer = get(handing(Relay(files[0])), "bytes=500-509,0-9", validate=False)
+    assert [part.content for part in parts(answer)] == [CONTENT[500:510], CONTENT[:10]]
+
+
+def odd_objects() -> Iterator[Any]:
+    """Files whose attributes raise when they are looked at."""
+    class Raising(Relay):
+        __slots__ = ("bad",)
+
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError("a side effect") if name == "bad" else AttributeError(name)
+
+    class Hiding:
+        @property
+        def __dict__(self) -> Any:  # type: ignore[override]
+            raise RuntimeError("nothing to see")
+
+        def read(self) -> None:
+            """Look like a file."""
+    nameless = type("Nameless", (Relay,), {"__module__": None})
+    yield Raising(io.BytesIO(CONTENT))
+    yield nameless(io.BytesIO(CONTENT))
+    holder = Relay(io.BytesIO(CONTENT))
+    holder.inner = Hiding()  # type: ignore[attr-defined]
+    yield holder
+    yield type("Own", (io.BytesIO,), {"__module__": None, "read": lambda self, size=-1: io.BytesIO.read(self, size)})(
+        CONTENT)
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("value", [None, "bytes=0-9"])
+def test_odd_objects_are_files_too(number: int, value: str | None) -> None:
+    answer = get(handing([*odd_objects()][number]), value, validate=False)
+    assert (answer.status, answer.body) == ((206, CONTENT[:10]) if value else (200, CONTENT))
 
 
 @pytest.mark.parametrize("package", ["lz4.frame", "zstandard", "pyzstd", "rarfile", "isal.igzip", "compression.zstd",

@@ -49,12 +49,15 @@ def _beside(final: Path, suffix: str) -> Path:
 
 def _break_off(server: FaultServer, final: Path, options: dict[str, Any]) -> tuple[Path, Path]:
     """A run that the server cuts; the partial file and its state."""
-    server.budget = _BUDGET
-    with pytest.raises(NetworkError) as caught:
-        download(server.url, final, **{**options, "tries": 1})
-    server.budget = None
-    assert caught.value.kept
     part, state = _beside(final, ".part"), _beside(final, ".part.json")
+    for _ in range(5):  # on a busy machine, a connection may be cut before the client has read what came over it
+        server.budget = _BUDGET
+        with pytest.raises(NetworkError) as caught:
+            download(server.url, final, **{**options, "tries": 1})
+        server.budget = None
+        if caught.value.kept and len(kept_blocks(final.parent, server.version.content)) > 20:
+            break
+    assert caught.value.kept
     assert len(kept_blocks(final.parent, server.version.content)) > 20
     assert json.loads(state.read_bytes().splitlines()[0])
     server.behave_as(behave)

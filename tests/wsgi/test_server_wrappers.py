@@ -8,6 +8,7 @@ servers themselves.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import tempfile
@@ -39,14 +40,17 @@ class Server:
 
     def __init__(self, by_descriptor: bool) -> None:
         self._sent_by_descriptor: Any = None
+        self.wrapper: Any = self._remember if by_descriptor else FileWrapper
         self.by_descriptor = by_descriptor
 
-    def wrapper(self, file: Any, size: int = 8192) -> Any:
-        """uWSGI's ``wsgi.file_wrapper`` returns the file itself."""
-        if not self.by_descriptor:
-            return FileWrapper(file, size)
-        self._sent_by_descriptor = file
-        return file
+    @property
+    def _remember(self) -> Any:
+        """uWSGI's ``wsgi.file_wrapper`` returns the file itself, and has this name."""
+        def uwsgi_sendfile(file: Any, size: int = 8192) -> Any:
+            self._sent_by_descriptor = file
+            return file
+        uwsgi_sendfile.__module__, uwsgi_sendfile.__qualname__ = None, "uwsgi_sendfile"  # type: ignore[assignment]
+        return uwsgi_sendfile
 
     def ask(self, app: Any, **fields: str) -> Answer:
         environ, wire = environ_for(**fields), Wire()
@@ -61,8 +65,11 @@ class Server:
     def _sent(self, body: Iterable[bytes]) -> bytes:
         if body is not self._sent_by_descriptor:
             return b"".join(body)
-        if hasattr(body, "fileno"):  # whatever position and Content-Length are
-            with open(body.fileno(), "rb", closefd=False) as file:
+        descriptor = None
+        with contextlib.suppress(AttributeError, OSError):
+            descriptor = body.fileno()  # type: ignore[attr-defined]
+        if descriptor is not None:  # whatever position and Content-Length are
+            with open(descriptor, "rb", closefd=False) as file:
                 file.seek(0)
                 return file.read()
         return b"".join(iter(lambda: body.read(8192), b""))  # type: ignore[attr-defined]
@@ -195,6 +202,23 @@ def test_a_server_that_sends_by_descriptor_gets_none_of_a_file_with_a_read_of_it
     assert not isinstance(body, Gunicorn)
     assert b"".join(body) == CONTENT.upper()
     body.close()
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("kind", ["memory", "disk"])
+@servers
+def test_a_wrapped_file_with_a_read_of_its_own_is_read_with_and_without_range(by_descriptor: bool, kind: str,
+                                                                              declared: bool, path: Path) -> None:
+    def masked(self: Any, size: int = -1) -> bytes:
+        return bytes(255 - byte for byte in base.read(self, size))
+    base: Any = io.BytesIO if kind == "memory" else io.BufferedReader
+    masks = type("Masked", (base,), {"read": masked})
+    app = handing(lambda: masks(CONTENT if kind == "memory" else io.FileIO(path)), len(CONTENT) if declared else None)
+    right = bytes(255 - byte for byte in CONTENT)
+    server = Server(by_descriptor)
+    for _ in range(2):
+        assert server.ask(app).body == right
+        assert server.ask(app, range="bytes=10-19").body == right[10:20]
 
 
 @pytest.mark.parametrize("wrapper", [None, FileWrapper, Gunicorn])

@@ -33,6 +33,7 @@ _SET_ASIDE = re.compile(re.escape(NAME) + r"\.part\.[0-9]+(\.json)?")
 _BLOCK = 4096
 _MOST_REQUESTS = 300  # in a run: more is an attack
 _BUDGET = 250_000  # bytes on the wire before a first run breaks off
+_ATTEMPTS = 5  # on a busy machine, a connection may be cut before the client has read what came over it
 _PATIENCE = 30.0  # seconds after which a run hangs
 _EXIT_CODES = {"NetworkError": 2, "ChangedError": 3, "DigestError": 4, "DiskError": 5}
 _SHORT = {"stall": 0.6, "tries": 6, "first_delay": 0.01, "longest_delay": 0.05}
@@ -144,14 +145,17 @@ class Trial:
     def _break_off(self) -> None:
         """An earlier run that leaves a partial file."""
         server = self.server
-        server.behave_as(self.fault.before)
-        server.budget = _BUDGET
         content = server.version.content
-        ended = run_in_time(self.get, server.url, self.folder / NAME, **{**self.options, "tries": 1})
-        server.budget = None
-        if content and not (ended and type(ended.error).__name__ == NETWORK):
-            self.complaints.append(f"the earlier run ended {ended}")
-        if content and len(kept_blocks(self.folder, server.versions[0].content)) < 20:
+        for _ in range(_ATTEMPTS):
+            server.behave_as(self.fault.before)
+            server.budget = _BUDGET
+            ended = run_in_time(self.get, server.url, self.folder / NAME, **{**self.options, "tries": 1})
+            server.budget = None
+            if content and not (ended and type(ended.error).__name__ == NETWORK):
+                self.complaints.append(f"the earlier run ended {ended}")
+            if not content or self.complaints or len(kept_blocks(self.folder, server.versions[0].content)) >= 20:
+                break
+        else:
             self.complaints.append("the earlier run left too little")
         if self.fault.between:
             self.fault.between(server)
