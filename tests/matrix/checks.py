@@ -33,7 +33,7 @@ BAD_LENGTHS = ("/blacksheep/file",)
 """Where the app says ``Content-Length: 0`` wherever it sends no content, to HEAD after the true one, so that most
 servers refuse its answer: BlackSheep does so with its own files, whatever is around it. There HEAD is not asked."""
 
-MALFORMED = ("bytes=9-2", "bytes=0-9,x", "lines=1-2", "bytes 0-9")
+MALFORMED = ("bytes=9-2", "bytes=0-9,x", "bytes = 1-2", "bytes 0-9")
 OLD_DATE = "Sat, 01 Jan 2000 00:00:00 GMT"
 
 

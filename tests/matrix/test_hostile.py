@@ -111,7 +111,7 @@ def test_a_longer_range_field_is_refused_by_the_server(hosted: Hosted) -> None:
 
 
 GARBAGE = ["", " ", "bytes", "bytes=", "=", "bytes=-", "bytes=--1", "bytes=1-0", "bytes=a-b", "bytes=0-1-2", "bytes=,",
-           "bytes 0-1", "bytes=0x0-0x1", "bytes=+0-1", "bytes=0 -1", "bytes=0-1;q=1", "bytes=0-1,a", "items=0-1",
+           "bytes 0-1", "bytes=0x0-0x1", "bytes=+0-1", "bytes=0 -1", "bytes=0-1;q=1", "bytes=0-1,a", "bytes = 0-1",
            "bytes=\t", "bytes=0.0-1", "bytes=1e2-", '"bytes=0-1"', "bytes=0-1=", "bytes=-1-", "bytes=0_0-1", "%00",
            "bytes=\xa0-1", "bytes=\xb2-\xb3", "bytes=0-1\xe9"]
 
