@@ -180,7 +180,8 @@ class WsgiResponder:
         has_new_length = completed is not head and completed.complete_length != head.complete_length
         if has_new_length and not isinstance(body, (list, tuple)) or type(body) is FileWrapper:
             reply = with_file_segments(reply, source)
-        if reply.segments is None and completed.may_be_cut and not self._server_can_send(completed, source, body):
+        is_app_body = reply.segments is None and not self._responder.has_no_content(reply) and completed.may_be_cut
+        if is_app_body and not self._server_can_send(completed, source, body):
             if completed.complete_length is not None or source is not None and source.on_disk is not None:
                 reply = with_segments(reply, source)
             if reply.segments is None:  # an iterator hides the file from the server
