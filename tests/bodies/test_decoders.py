@@ -233,6 +233,13 @@ def test_files_that_hold_each_other_are_looked_at_once(count: int) -> None:
     assert [part.content for part in parts(answer)] == [CONTENT[500:510], CONTENT[:10]]
 
 
+def test_the_search_ends_somewhere() -> None:
+    file = gzipped(Archive())
+    for _ in range(100):
+        file = Relay(file)
+    assert get(handing(file), "bytes=0-9", validate=False).body == CONTENT[:10]
+
+
 def odd_objects() -> Iterator[Any]:
     """Files whose attributes raise when they are looked at."""
     class Raising(Relay):

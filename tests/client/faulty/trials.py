@@ -35,6 +35,7 @@ _MOST_REQUESTS = 300  # in a run: more is an attack
 _BUDGET = 250_000  # bytes on the wire before a first run breaks off
 _ATTEMPTS = 5  # on a busy machine, a connection may be cut before the client has read what came over it
 _PATIENCE = 30.0  # seconds after which a run hangs
+_MORE_PATIENCE = (2, 4)  # times as long until a server is held to stall
 _EXIT_CODES = {"NetworkError": 2, "ChangedError": 3, "DigestError": 4, "DiskError": 5}
 _SHORT = {"stall": 0.6, "tries": 6, "first_delay": 0.01, "longest_delay": 0.05}
 _ONE_STREAM = {"segments": 1}
@@ -106,7 +107,7 @@ def kept_blocks(folder: Path, content: bytes) -> frozenset[int]:
 class Trial:
     """One fault in one scenario, in a folder of its own."""
 
-    def __init__(self, fault: Fault, scenario: str, folder: Path, get: Get) -> None:
+    def __init__(self, fault: Fault, scenario: str, folder: Path, get: Get, patience: float = 1) -> None:
         self.fault = fault
         self.scenario = scenario
         self.folder = folder
@@ -115,6 +116,7 @@ class Trial:
         self.has_refused_bytes = False  # a digest did not fit: what came is set aside for good
         has_four = scenario in (FOUR, FOUR_RESUMED)
         self.options: dict[str, Any] = {**_SHORT, **(_FOUR_SEGMENTS if has_four else _ONE_STREAM)}
+        self.options["stall"] *= patience
         self.server = FaultServer(pause=0.004 if has_four else 0)
         self.server.patience = 0.4 if has_four else 0
 
@@ -220,24 +222,34 @@ class Trial:
         return ""
 
 
-def one_trial(fault: Fault, scenario: str, get: Get) -> Result:
+def one_trial(fault: Fault, scenario: str, get: Get, patience: float = 1) -> Result:
     """Runs it in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
-        return Trial(fault, scenario, Path(folder), get).run()
+        return Trial(fault, scenario, Path(folder), get, patience).run()
 
 
 class Trials:
     """Many trials at a time, since most of their time is waiting; each result is asked for by its own test."""
 
     def __init__(self, wanted: list[tuple[Fault, str]], get: Get, workers: int = 16) -> None:
+        self._get = get
         self._pool = ThreadPoolExecutor(workers)
         self._results: dict[tuple[str, str], Future[Result]] = {
             (fault.name, scenario): self._pool.submit(one_trial, fault, scenario, get) for fault, scenario in wanted
         }
 
     def result(self, fault: Fault, scenario: str) -> Result:
-        """Waits for it."""
-        return self._results[fault.name, scenario].result()
+        """Waits for it.
+
+        A run that gave up may have done so because the machine was busy, and a server seemed to stall. It is tried
+        again with more patience; a wrong file, or an end that should have been an error, is not.
+        """
+        result = self._results[fault.name, scenario].result()
+        for patience in _MORE_PATIENCE:
+            if not result.complaints or result.outcome.end not in (NETWORK, HANG):
+                break
+            result = one_trial(fault, scenario, self._get, patience)
+        return result
 
     def close(self) -> None:
         """Waits for those under way; the others do not begin."""
