@@ -1,7 +1,7 @@
-"""Tell WSGI apps from ASGI apps, so that the wrong middleware is named when it is made, and not at the first request.
+"""Tell WSGI apps from ASGI apps, so that whoever takes the wrong middleware hears at once which one is right.
 
-It is told by how an app can be called: ``app(environ, start_response)`` or ``await app(scope, receive, send)``. An app
-that could be either counts as right.
+An app is known by how it can be called: ``app(environ, start_response)`` or ``await app(scope, receive, send)``. One
+that could be either is believed, until its first request shows otherwise.
 """
 
 from __future__ import annotations

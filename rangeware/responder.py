@@ -50,12 +50,12 @@ class AppCopy:
         self._before = given.copy()
 
     def carry_back(self) -> None:
-        """Do to the original what the app has done to its copy since the last time."""
+        """Apply to the original what the app has changed in its copy since the last call."""
         given, before = self._given.copy(), self._before  # a thread of the app may go on writing
         try:
             if given == before:
                 return
-        except Exception:  # noqa: S110 - the app's own objects may not bear to be compared
+        except Exception:  # noqa: S110 - comparing the app's own objects may raise
             pass
         changed = {key: value for key, value in given.items() if key not in before or before[key] is not value}
         self._original.update((key, value) for key, value in changed.items() if key not in self._ours)
@@ -68,7 +68,7 @@ class Responder:
     """Decides the response to one request.
 
     :param environ: the server's own mapping of the request (WSGI: environ, ASGI: scope), which the plan is put into.
-    :param carry_backs: do to that mapping what the app has done to its copy.
+    :param carry_backs: functions that apply to that mapping what the app has changed in its copy.
     """
 
     __slots__ = ("_carry_backs", "environ", "options", "request")
@@ -161,7 +161,7 @@ class Responder:
         return self.request.method == "HEAD" or reply.status == 304
 
     def carry_back(self) -> None:
-        """Do to the server's environ what the app has done to its copy."""
+        """Apply to the server's environ what the app has changed in its copy."""
         for carry_back in self._carry_backs:
             carry_back()
 

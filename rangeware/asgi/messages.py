@@ -59,8 +59,8 @@ def scope_for_app(
     """Copy the scope for an app whose response may be sliced; without a Range for us, the app gets the server's own.
 
     ``http.response.pathsend`` is offered, so that the app names the path of a file rather than reading it, but not
-    where a middleware may want to code the content: the usual ones drop that message, or let it pass uncoded. If the
-    server offers it itself, that stays as it is for a request without Range.
+    where a middleware may want to code the content: the usual ones drop that message, or let it pass uncoded. What the
+    server itself offers is offered as without Range: whole and part must come from the same representation.
     ``http.response.zerocopysend`` is not offered: its content cannot be sliced.
 
     :param offers_paths: False never offers ``http.response.pathsend``.

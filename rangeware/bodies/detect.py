@@ -14,25 +14,16 @@ import stat
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import wraps
 from itertools import accumulate
-from types import MemberDescriptorType
 from typing import Any
 
+from .decoders import is_decoding
 from .sources import DiskFile, SeekableSource, Source
 from .streams import ForwardSource
 from .unwrap import find_file, is_unpatched, open_wrappers
 
 _PAGE = mmap.PAGESIZE  # bytes; the size that files in /sys claim, though they have no block on a disk
-_DECODING = frozenset({
-    "_compression", "backports", "brotli", "bz2", "compression", "gzip", "isal", "lz4", "lzma", "mgzip", "pgzip",
-    "py7zr", "pyzipper", "pyzstd", "rarfile", "snappy", "zipencrypt", "zipfile", "zipfile_deflate64", "zlib_ng",
-    "zstandard", "zstd",
-})
-"""Packages whose file objects decode: they seek back by decoding from the first byte again."""
-_MOST_FILES = 64  # files within files that are looked at
-
 _ACCESS = ("__iter__", "__len__", "__getitem__")
 
 Detector = Callable[[Any, int], SeekableSource | None]
@@ -83,7 +74,7 @@ def is_sendable_as_is(body: object, declared: int, is_bounded: bool) -> bool:
 
 
 def has_descriptor(body: object) -> bool:
-    """True if a server may find a descriptor in this body, and send what that leads to in place of what is read."""
+    """True if a server may find a descriptor in this body, and send the file behind it instead of what is read."""
     file = open_wrappers(body)[0]
     if isinstance(file, tempfile.SpooledTemporaryFile):  # asking would move its content to the disk
         return True
@@ -230,7 +221,7 @@ def _buffer(file: Any, block_size: int) -> SeekableSource | None:
 
 
 def _unless_decoding(file: Any, block_size: int) -> SeekableSource | None:
-    return None if _is_decoding(file) else _seekable_file(file, block_size)
+    return None if is_decoding(file) else _seekable_file(file, block_size)
 
 
 def _seekable_file(file: Any, block_size: int) -> SeekableSource | None:
@@ -257,7 +248,7 @@ def _seekable_file(file: Any, block_size: int) -> SeekableSource | None:
         block: bytes | None = file.read(size)
         return block if type(block) is bytes else bytes(block or b"")
 
-    return SeekableSource(read_at, length, block_size, random_access=not _is_decoding(file), is_moved=True)
+    return SeekableSource(read_at, length, block_size, random_access=not is_decoding(file), is_moved=True)
 
 
 def _ends_before(file: Any, pos: int) -> bool:
@@ -276,42 +267,3 @@ def _go_to_end(file: Any) -> int | None:
     except Exception:
         return None
     return offset
-
-
-def _is_decoding(file: Any) -> bool:
-    """True if this file, or one that it reads from, seeks back by decoding from its first byte again."""
-    waiting, seen = [file], set[int]()
-    for inner in waiting:  # files that refer to each other come only once
-        if len(seen) == _MOST_FILES:
-            break
-        if id(inner) not in seen:
-            seen.add(id(inner))
-            if any(str(kind.__module__).partition(".")[0] in _DECODING for kind in type(inner).__mro__):
-                return True
-            waiting += _files_inside(inner)
-    return False
-
-
-def _files_inside(file: Any) -> list[Any]:
-    """The files that this one may read from; none if the app's own attributes raise."""
-    try:
-        held = [*getattr(file, "__dict__", {}).values(), *_slots(file)]
-        held += [item for several in held if type(several) in (list, tuple) for item in several[:_MOST_FILES]]
-        if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
-            held.append(file.raw)
-        elif isinstance(file, io.TextIOWrapper):
-            held.append(file.buffer)
-        return [inner for inner in held if hasattr(type(inner), "read") or "read" in getattr(inner, "__dict__", ())]
-    except Exception:
-        return []
-
-
-def _slots(file: Any) -> list[Any]:
-    """The attributes of an object that its classes keep in ``__slots__``."""
-    found = []
-    for kind in type(file).__mro__:
-        for member in vars(kind).values():
-            if type(member) is MemberDescriptorType:
-                with suppress(AttributeError):  # not set
-                    found.append(member.__get__(file))
-    return found

@@ -63,8 +63,8 @@ def find_file(body: object) -> Any | None:
 
     Iterating over a file object may give other bytes than ``read()`` does. So a body that the server would iterate
     over must do all of its reading in the standard library's way to count as a file. Inside a wrapper that calls
-    ``read()`` anything with that method does, unless ``tell()`` was changed and ``seek()`` was not: what it tells is
-    not where ``seek()`` goes.
+    ``read()`` anything with that method does, unless ``tell()`` was changed and ``seek()`` was not: the position that
+    the one tells may not be the one that the other takes.
     """
     file, is_read, is_relayed = open_wrappers(body)
     if type(file) in BINARY_FILES and is_unpatched(file):
@@ -91,6 +91,11 @@ def open_wrappers(body: object) -> tuple[Any, bool, bool]:
 def is_unpatched(file: object) -> bool:
     """True if none of the methods for reading was replaced in this very object."""
     return _READING.isdisjoint(getattr(file, "__dict__", ()))
+
+
+def has_own_read(file: object) -> bool:
+    """True if this file gives other bytes by ``read()`` than the standard library's would, as far as can be told."""
+    return not _changed_methods(file).isdisjoint(("read", "readinto"))
 
 
 def _changed_methods(file: object) -> Set[str]:

@@ -35,7 +35,7 @@ _OBSTACLES = {
 _DECISIVE = frozenset({*_OBSTACLES, "accept-ranges", "content-encoding"})
 _SETTLING_TIME = timedelta(seconds=2)
 _EARLIEST_TIME = 631_152_000 * 10**9  # 1990-01-01, in nanoseconds since 1970
-_LATEST_TIME = 253_402_300_800 * 10**9  # the year 10000, which datetime has not
+_LATEST_TIME = 253_402_300_800 * 10**9  # the year 10000: beyond what datetime holds
 
 _HARMLESS = frozenset({
     "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",

@@ -44,7 +44,7 @@ def _to_datetime(match: re.Match[str], now: datetime) -> datetime | None:
     day, hour, minute, second = (int(match[name]) for name in ("day", "hour", "minute", "second"))
     month = _MONTHS.index(match["month"]) + 1
     year = int(match["year"]) if len(match["year"]) == 4 else _full_year(int(match["year"]), now.year)
-    is_leap = second == 60  # a leap second, which the grammar has and datetime has not: taken for the one after it
+    is_leap = second == 60  # a leap second: in the grammar, but not in datetime; taken for the second after it
     try:
         moment = datetime(year, month, day, hour, minute, second - is_leap, tzinfo=timezone.utc)
         return moment + timedelta(seconds=is_leap)

@@ -19,7 +19,7 @@ from ..core.reply import Reply, single_part
 from ..core.values import Plan, Reason
 from ..http.ranges import parse_range
 from .file_wrapper import FileWrapper
-from .sendfile import minds_position_and_length
+from .sendfile import respects_position_and_length
 
 _LONG = 100  # characters in a Range field: more than one range-spec usually has
 
@@ -51,7 +51,7 @@ def passes_unchanged(fields: list[Field], body: Iterable[bytes], server_wrapper:
     is_file = may_be_file(kind)
     length = fastpath_length(fields, needs_validators=is_file)
     return bool(length) and (
-        not is_file or is_sendable_as_is(body, int(length), minds_position_and_length(server_wrapper, body)))
+        not is_file or is_sendable_as_is(body, int(length), respects_position_and_length(server_wrapper, body)))
 
 
 def respond_with_one_range(

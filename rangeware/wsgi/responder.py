@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..app_protocol import not_wsgi
 from ..bodies.closing import ClosingIterator, ClosingThen, block_after_closing, close_and_log
-from ..bodies.detect import has_descriptor, is_sendable_as_is, items_have_length
 from ..bodies.sources import Source
 from ..bodies.spool import Spool
 from ..bodies.streams import ForwardSource, PeekableChunks
-from ..bodies.unwrap import closable_of, find_file, may_be_file
+from ..bodies.unwrap import closable_of
 from ..core.app_head import AppHead, Field
 from ..core.options import Options
 from ..core.reply import ACCEPT_RANGES, Reply
@@ -25,7 +24,7 @@ from ..core.values import Plan, RequestFields
 from ..responder import AppCopy, Responder, with_file_segments, with_segments
 from . import fastpath
 from .file_wrapper import FileWrapper
-from .sendfile import minds_position_and_length, returns_the_file, via_server_wrapper
+from .sendfile import can_send, via_server_wrapper, would_skip_read
 from .write import Write, WriteAdapter
 
 if TYPE_CHECKING:
@@ -91,7 +90,6 @@ class WsgiResponder:
     def _has_head(self) -> bool:
         """True once the app has called ``start_response``, with whatever status."""
         return hasattr(self, "_status")
-
 
     def respond_to_plain_get(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return the content for the server, after the app has answered a plain GET with ``body``."""
@@ -164,7 +162,8 @@ class WsgiResponder:
         :param source: of the body, if it has been looked for.
         """
         head = AppHead(_status_code(self._status), self._fields)
-        if self._is_sent_by_descriptor_only(body):
+        server_wrapper = self._environ.get("wsgi.file_wrapper")
+        if self._copy is None and would_skip_read(server_wrapper, body):
             body = FileWrapper(body)
         if source is None:
             source = self._responder.find_source(head, body)
@@ -181,42 +180,13 @@ class WsgiResponder:
         if has_new_length and not isinstance(body, (list, tuple)) or type(body) is FileWrapper:
             reply = with_file_segments(reply, source)
         is_app_body = reply.segments is None and not self._responder.has_no_content(reply) and completed.may_be_cut
-        if is_app_body and not self._server_can_send(completed, source, body):
+        if is_app_body and not can_send(server_wrapper, body, source, completed.complete_length):
             if completed.complete_length is not None or source is not None and source.on_disk is not None:
                 reply = with_segments(reply, source)
             if reply.segments is None:  # an iterator hides the file from the server
                 body = closable = ClosingIterator(chain(body), None, closable)
         self._commit(plan, reply)
         return self._content(reply, source, body, closable)
-
-    def _is_sent_by_descriptor_only(self, body: Iterable[bytes]) -> bool:
-        """True if the server would send what a descriptor leads to, and not call the ``read()`` of the app's class."""
-        if not returns_the_file(self._environ.get("wsgi.file_wrapper")) or not hasattr(body, "read"):
-            return False
-        return find_file(body) is None and has_descriptor(body)
-
-    def _server_can_send(self, head: AppHead, source: Source | None, body: Iterable[bytes]) -> bool:
-        """True if the server sends the app's own body with the bytes that a part of it would have.
-
-        Some servers send a file from its first byte, or to its end, whatever its position and Content-Length are, and
-        some by its descriptor, whatever its methods give.
-        """
-        length, kind = head.complete_length, type(body)
-        is_shorter = source is not None and source.shorter
-        if isinstance(body, (list, tuple)):
-            return length is None or is_shorter or isinstance(source, ForwardSource) or items_have_length(body, length)
-        if not may_be_file(kind):
-            return True
-        wrapper = self._environ.get("wsgi.file_wrapper")
-        if returns_the_file(wrapper) and find_file(body) is None:
-            return True  # the server knows whether it is to be read or iterated, and finds no descriptor
-        is_bounded = minds_position_and_length(wrapper, body)
-        if source is not None and source.on_disk is not None:
-            wanted = source.complete_length if length is None else length
-            return is_bounded and is_shorter or is_sendable_as_is(body, wanted, is_bounded)
-        if is_bounded or length is None:
-            return not has_descriptor(body)
-        return is_sendable_as_is(body, length, is_bounded)
 
     def _respond_spooled(self, head: AppHead, body: Iterable[bytes]) -> Iterable[bytes]:
         """Respond with a body of unknown length after reading ahead in it."""

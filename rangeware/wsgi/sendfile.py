@@ -14,8 +14,10 @@ from functools import partial
 from typing import Any
 
 from ..bodies.closing import close_all
+from ..bodies.detect import has_descriptor, is_sendable_as_is, items_have_length
 from ..bodies.sources import DiskFile, Source
-from ..bodies.unwrap import BINARY_FILES
+from ..bodies.streams import ForwardSource
+from ..bodies.unwrap import BINARY_FILES, find_file, has_own_read, may_be_file
 from ..core.segments import Segment
 from ..errors import TruncatedSource
 from ..http.ranges import ByteRange
@@ -80,13 +82,43 @@ def hides_file(wrapper: object) -> bool:
     return getattr(wrapper, "__module__", None) == "builtins"
 
 
-def minds_position_and_length(wrapper: object, body: object) -> bool:
+def respects_position_and_length(wrapper: object, body: object) -> bool:
     """True if the server with this ``wsgi.file_wrapper`` sends Content-Length bytes of this body, from its position."""
     return _name_of(wrapper) in _BOUNDED and (type(body) is wrapper or type(body) in BINARY_FILES)
 
 
-def returns_the_file(wrapper: object) -> bool:
-    """True if this ``wsgi.file_wrapper`` returns the file itself and the server remembers that it is to be read."""
+def can_send(wrapper: object, body: Iterable[bytes], source: Source | None, length: int | None) -> bool:
+    """True if the server sends the app's own body with the bytes that a part of it would have.
+
+    Some servers send a file from its first byte, or to its end, whatever its position and Content-Length are, and some
+    by its descriptor, whatever its methods give.
+
+    :param wrapper: the server's ``wsgi.file_wrapper``.
+    :param source: of the body; None if its complete length is unknown.
+    :param length: the Content-Length in bytes; None if there is none.
+    """
+    is_shorter = source is not None and source.shorter
+    if isinstance(body, (list, tuple)):
+        return length is None or is_shorter or isinstance(source, ForwardSource) or items_have_length(body, length)
+    kind: Any = type(body)
+    if not may_be_file(kind) or _returns_file(wrapper) and find_file(body) is None:
+        return True  # no file, or one of which the server alone knows whether it is to be read or iterated
+    is_bounded = respects_position_and_length(wrapper, body)
+    if source is not None and source.on_disk is not None:
+        wanted = source.complete_length if length is None else length
+        return is_bounded and is_shorter or is_sendable_as_is(body, wanted, is_bounded)
+    if is_bounded or length is None:
+        return not has_descriptor(body)
+    return is_sendable_as_is(body, length, is_bounded)
+
+
+def would_skip_read(wrapper: object, body: object) -> bool:
+    """True if the server would send this file by its descriptor, though its class has a ``read()`` of its own."""
+    return _returns_file(wrapper) and has_own_read(body) and find_file(body) is None and has_descriptor(body)
+
+
+def _returns_file(wrapper: object) -> bool:
+    """True for the ``wsgi.file_wrapper`` of uWSGI, which returns the file itself: the server remembers which one."""
     return _name_of(wrapper) == "None.uwsgi_sendfile"
 
 

@@ -221,6 +221,23 @@ def test_a_wrapped_file_with_a_read_of_its_own_is_read_with_and_without_range(by
         assert server.ask(app, range="bytes=10-19").body == right[10:20]
 
 
+@pytest.mark.parametrize("declared", [True, False])
+@servers
+def test_a_file_returned_as_it_is_with_lines_of_its_own_is_iterated(by_descriptor: bool, declared: bool,
+                                                                    path: Path) -> None:
+    """By uWSGI too, which has a descriptor, but was not given the file to send it by that."""
+    class Inverted(io.BufferedReader):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            return bytes(255 - byte for byte in super().readline(size))
+    app = handing(lambda: Inverted(io.FileIO(path)), len(CONTENT) if declared else None, wrapped=False)
+    right = bytes(255 - byte for byte in CONTENT)
+    server = Server(by_descriptor)
+    for _ in range(2):
+        assert server.ask(app).body == right
+        part = server.ask(app, range="bytes=10-19")
+        assert (part.status, part.body) == ((206, right[10:20]) if declared else (200, right))
+
+
 @pytest.mark.parametrize("wrapper", [None, FileWrapper, Gunicorn])
 def test_a_generator_in_a_relay_runs_to_its_end(wrapper: Any) -> None:
     """Django's ``StreamingHttpResponse`` passes on chunks, as servers do: nothing is cut out of it without Range."""
