@@ -64,24 +64,17 @@ def test_there_are_at_most_eight_public_names():
 
 # --- the first lines of code ------------------------------------------------------------------------------------------
 
-FLASK_APP = """
-from flask import Flask, Response
-app = Flask(__name__)
+APP = """
+from {module} import {name}, Response
+app = {name}({argument})
 {above}
 @app.get("/film")
 def film():
-    return Response(b"0123456789", mimetype="video/mp4")
+    return Response(b"0123456789", {type}="video/mp4")
 {below}
 """
-FASTAPI_APP = """
-from fastapi import FastAPI, Response
-app = FastAPI()
-{above}
-@app.get("/film")
-def film():
-    return Response(b"0123456789", media_type="video/mp4")
-{below}
-"""
+FLASK = {"module": "flask", "name": "Flask", "argument": "__name__", "type": "mimetype"}
+FASTAPI = {"module": "fastapi", "name": "FastAPI", "argument": "", "type": "media_type"}
 DJANGO_APP = """
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
@@ -94,16 +87,16 @@ PART = (206, b"2345", "bytes 2-5/10")
 places = pytest.mark.parametrize("place", ["above", "below"])
 
 
-def module(template: str, mark: str, place: str, tmp_path: pathlib.Path) -> pathlib.Path:
+def module(template: str, mark: str, place: str, tmp_path: pathlib.Path, **words: str) -> pathlib.Path:
     """A module with the lines of the README above or below the routes."""
     path = tmp_path / f"films_{mark}.py"
-    path.write_text(template.format(**{"above": "", "below": "", place: example(mark)}))
+    path.write_text(template.format(**{"above": "", "below": "", place: example(mark), **words}))
     return path
 
 
 @places
 def test_the_lines_for_flask(place: str, tmp_path: pathlib.Path):
-    path = module(FLASK_APP, "flask", place, tmp_path)
+    path = module(APP, "flask", place, tmp_path, **FLASK)
     response = runpy.run_path(str(path))["app"].test_client().get("/film", headers={"Range": "bytes=2-5"})
     assert (response.status_code, response.data, response.headers["Content-Range"]) == PART
     routes = subprocess.run([sys.executable, "-m", "flask", "--app", path.stem, "routes"], cwd=tmp_path, check=True,
@@ -113,7 +106,7 @@ def test_the_lines_for_flask(place: str, tmp_path: pathlib.Path):
 
 @places
 def test_the_lines_for_fastapi(place: str, tmp_path: pathlib.Path):
-    path = module(FASTAPI_APP, "fastapi", place, tmp_path)
+    path = module(APP, "fastapi", place, tmp_path, **FASTAPI)
     answer = carry(runpy.run_path(str(path))["app"], scope_for(path="/film", range="bytes=2-5")).answer()
     assert (answer.status, answer.body, answer.get("Content-Range")) == PART
 
