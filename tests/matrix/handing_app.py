@@ -74,3 +74,4 @@ elif os.environ.get("RANGEWARE_TRUST") == "nobody":
     sendfile._TRUSTED = {}
 
 application = RangeMiddleware(bare, block_size=65_536)
+ten_ranges = RangeMiddleware(bare, max_ranges=10)
