@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidOption
 from .digests import Digest, digest_of_fragment
-from .errors import DiskError, DownloadError
-from .io.engine import Engine, Stopped
+from .errors import DiskError, TransferError
+from .io.engine import Engine
+from .io.stopping import Stopped
 from .io.target import Target
 from .io.transport import RequestFailed, Transport, parse_address
 from .options import DownloadOptions
 from .planning.planner import Planner
 from .planning.throughput import RateLimiter
-from .progress import Download, Progress
+from .progress import Download
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,7 +48,7 @@ def download(url: str, path: str | os.PathLike[str] | None = None, **options: Un
         (30), and are cut at random.
         ``segment_size``: bytes that are worth a connection (1 MiB).
         ``worthwhile``: seconds that a further connection must save (1).
-    :raises DownloadError: NetworkError, ChangedError, DigestError or DiskError; the received bytes are kept.
+    :raises TransferError: NetworkError, ChangedError, DigestError or DiskError; the received bytes are kept.
     :raises InvalidOption: if an option cannot work.
 
     >>> download("http://127.0.0.1:8000/film.mp4", "film.mp4").path
@@ -61,31 +62,9 @@ async def adownload(url: str, path: str | os.PathLike[str] | None = None, **opti
 
     ``progress`` is called in the event loop. An exception that it raises ends the download.
     """
-    import asyncio  # the command does not need it
-    from concurrent.futures import ThreadPoolExecutor
+    from .asynchronous import run_in_thread  # the command does not need asyncio
 
-    loop = asyncio.get_running_loop()
-    checked = DownloadOptions.from_mapping(options)
-    tell = checked.progress
-
-    def tell_in_loop(progress: Progress) -> None:
-        try:
-            if tell is not None:
-                tell(progress)
-        except BaseException as exc:
-            run.stop(exc)
-
-    run = _Run(url, path, replace(checked, progress=lambda each: loop.call_soon_threadsafe(tell_in_loop, each)))
-    thread = ThreadPoolExecutor(1)
-    running = loop.run_in_executor(thread, run.result)
-    thread.shutdown(wait=False)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        run.stop()
-        await asyncio.wait([running])
-        running.exception()
-        raise
+    return await run_in_thread(lambda checked: _Run(url, path, checked), DownloadOptions.from_mapping(options))
 
 
 class _Run:
@@ -129,7 +108,7 @@ class _Run:
         """Save the received bytes for a later run, and say in the error where they are."""
         with contextlib.suppress(DiskError):  # the disk may be the reason for the end
             engine.save()
-        if isinstance(exc, DownloadError):
+        if isinstance(exc, TransferError):
             exc.kept = exc.kept or target.describe_kept()
         with contextlib.suppress(BaseException):  # the caller's ``progress`` may be the reason, too
             target.report(last=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..errors import InvalidOption
@@ -81,9 +81,17 @@ def declared_digest(fields: Mapping[str, str]) -> Digest | None:
 
     :param fields: by name in lower case.
     """
-    members = (*_dictionary(fields.get("repr-digest", "")), *_instance_digests(fields.get("digest", "")))
-    digests = [digest for algorithm, text in members if (digest := _digest(algorithm, text))]
+    digests = [*declared_digests(fields.get("repr-digest", "")), *_known(_instance_digests(fields.get("digest", "")))]
     return max(digests, key=lambda digest: len(digest.value), default=None)
+
+
+def declared_digests(value: str) -> list[Digest]:
+    """The digests in a Repr-Digest or Content-Digest field (RFC 9530) that can be relied on."""
+    return _known(_dictionary(value))
+
+
+def _known(members: Iterable[tuple[str, str]]) -> list[Digest]:
+    return [digest for algorithm, text in members if (digest := _digest(algorithm, text))]
 
 
 def _digest(algorithm: str, text: str) -> Digest | None:

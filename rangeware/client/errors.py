@@ -1,13 +1,14 @@
-"""The errors that end a download. Each has the exit code that the command gives."""
+"""The errors that end a download or an upload. Each has the exit code that the command gives."""
 
 from __future__ import annotations
 
 
-class DownloadError(Exception):
-    """A download ended without a complete and checked file. No file has the final name then.
+class TransferError(Exception):
+    """A transfer ended without a complete and checked file. A download then has no file of the final name.
 
     :param reason: the cause, for a person.
-    :param kept: how much is kept for a later run, and in which file; ``""`` if nothing is.
+    :param kept: how much is kept for a later run: of a download in which file, of an upload at the server; ``""`` if
+        nothing is.
 
     >>> raise NetworkError("404 Not Found")
     Traceback (most recent call last):
@@ -21,23 +22,27 @@ class DownloadError(Exception):
         self.kept = kept
 
 
-class NetworkError(DownloadError):
+DownloadError = TransferError
+"""The name that ``TransferError`` also has, for code that only downloads."""
+
+
+class NetworkError(TransferError):
     """The server cannot be reached, refuses the request, or keeps breaking off without any progress."""
 
 
-class ChangedError(DownloadError):
-    """The file keeps changing, or the server now sends something else under this URL."""
+class ChangedError(TransferError):
+    """The file keeps changing at the server, or has changed here while it was uploaded."""
 
     exit_code = 3
 
 
-class DigestError(DownloadError):
-    """All bytes have come, and their digest is not the expected one."""
+class DigestError(TransferError):
+    """All bytes have been transferred, and their digest is not the expected one."""
 
     exit_code = 4
 
 
-class DiskError(DownloadError):
-    """The file cannot be written: disk full, no permission, the file exists, or another run writes it."""
+class DiskError(TransferError):
+    """The file cannot be written or read: disk full, no permission, the file exists, or another run has it."""
 
     exit_code = 5

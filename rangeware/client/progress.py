@@ -1,4 +1,4 @@
-"""The reports of a download: ``Progress`` while it runs, ``Download`` when it is complete."""
+"""The reports of a transfer: ``Progress`` while it runs, ``Download`` or ``Upload`` when it is complete."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from ..http.ranges import ByteRange
 
 
 class Progress(NamedTuple):
-    """A report on a running download.
+    """A report on a running download or upload.
 
-    :param event: "began", "progress", "retry", "changed" (the download has to start again), "fewer" (the server does
-        not accept so many connections) or "finished".
-    :param path: the final name of the file; "" as long as it is unknown.
-    :param done: bytes of the file on disk.
+    :param event: "began", "progress", "retry", "changed" (the transfer has to start again), "fewer" (the server does
+        not accept so many connections), "checking" (a file to upload is read for its digest) or "finished".
+    :param path: the final name of the file, "" as long as it is unknown; of an upload, the file that is sent.
+    :param done: bytes of the file on disk; of an upload, bytes at the server or on their way. While the file is
+        checked, bytes that have been read.
     :param complete_length: in bytes; None while it is unknown.
-    :param received: bytes of content received in this run.
+    :param received: bytes of content received, or sent, in this run.
     :param rate: bytes per second over the last seconds.
-    :param segments: the bytes that are being fetched, a range for each connection; both positions inclusive.
+    :param segments: the bytes that are being transferred, a range for each connection; both positions inclusive.
     :param text: details for a person; "" for "progress".
     """
 
@@ -59,3 +60,35 @@ class Download(NamedTuple):
     kept: int
     restarts: int
     seconds: float
+
+
+class Upload(NamedTuple):
+    """A file that the server has completely.
+
+    :param path: of the file here.
+    :param url: the URL that uploads are created at, without user, password and fragment.
+    :param address: the URL of the upload itself, as the server gave it.
+    :param complete_length: in bytes.
+    :param protocol: "tus" or "draft".
+    :param sha256: the SHA-256 of the file in hex.
+    :param sent: bytes of content sent in this run.
+    :param kept: bytes that the server had from an earlier run.
+    :param restarts: number of times that the upload had to be created again.
+    :param seconds: duration, without the time to check the file before.
+    """
+
+    path: Path
+    url: str
+    address: str
+    complete_length: int
+    protocol: str
+    sha256: str
+    sent: int
+    kept: int
+    restarts: int
+    seconds: float
+
+    @property
+    def resumed(self) -> bool:
+        """True if an earlier run had sent a part."""
+        return self.kept > 0

@@ -14,6 +14,7 @@ import rangeware.client
     ("import rangeware.client", "urllib3"),
     ("import rangeware.client", "rangeware.wsgi"),
     ("from rangeware.client import download", "asyncio"),
+    ("from rangeware.client import upload", "asyncio"),
     ("from rangeware.client import download", "rich"),
 ])
 def test_nothing_is_loaded_that_is_not_needed(statement, absent):
@@ -22,5 +23,5 @@ def test_nothing_is_loaded_that_is_not_needed(statement, absent):
 
 
 def test_a_name_that_is_none():
-    with pytest.raises(AttributeError, match="upload"):
-        rangeware.client.upload  # noqa: B018
+    with pytest.raises(AttributeError, match="send"):
+        rangeware.client.send  # noqa: B018

@@ -1,1 +1,1 @@
-"""The command ``rangeware get``: its arguments, what it shows, and its exit codes."""
+"""The commands ``rangeware get`` and ``put``: its arguments, what it shows, and its exit codes."""

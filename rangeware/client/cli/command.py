@@ -1,6 +1,7 @@
 """``main``, the entry point of the command ``rangeware``: arguments in, exit code out.
 
-It downloads the URLs one after the other, each with a display of its own, and turns errors and signals into exit codes.
+It downloads from the URLs one after the other, or uploads a file, each with a display of its own, and turns errors and
+signals into exit codes.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ...errors import InvalidOption
-from ..errors import DownloadError
-from .arguments import Arguments, NothingToDo, UsageError, parse
+from ..errors import TransferError
+from .arguments import parse
 from .display import Display, choose_display, print_line
 from .formatting import format_size
+from .parsing import Arguments, NothingToDo, UsageError
 
 USAGE_ERROR = 1
 INTERRUPTED = 130
 TERMINATED = 143
-_SECRET = ("authorization", "cookie", "proxy-authorization")
 
 
 class Terminated(KeyboardInterrupt):
@@ -40,11 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         with _terminable():
-            return _Run(words, parse(words)).fetch_all()
+            return _Run(words, parse(words)).transfer_all()
     except NothingToDo:
         return 0
     except UsageError as exc:
-        print_line(f"rangeware: {exc} (see: rangeware get --help)")
+        print_line(f"rangeware: {exc} (see: rangeware {'put' if words[:1] == ['put'] else 'get'} --help)")
         return USAGE_ERROR
     except ModuleNotFoundError as exc:
         print_line(f"rangeware: {exc.name} is missing: pip install 'rangeware[cli]'")
@@ -61,24 +62,25 @@ class _Run:
         self._words = words
         self._arguments = arguments
 
-    def fetch_all(self) -> int:
-        """Download all URLs, also after a failure; return the exit code of the first failure, or of an interruption."""
+    def transfer_all(self) -> int:
+        """Download from all URLs, also after a failure, or upload to one.
+
+        Returns the exit code of the first failure, or of an interruption.
+        """
         first_failure = 0
         for url in self._arguments.urls:
-            exit_code = self._fetch(url)
+            exit_code = self._transfer(url)
             if exit_code in (INTERRUPTED, TERMINATED):
                 return exit_code
             first_failure = first_failure or exit_code
         return first_failure
 
-    def _fetch(self, url: str) -> int:
-        from .. import download
-
+    def _transfer(self, url: str) -> int:
         arguments = self._arguments
         display = choose_display(arguments.as_json, arguments.quiet, url, len(arguments.urls) > 1)
         try:
-            display.saved(download(url, arguments.path, progress=display.show, **arguments.options))
-        except (DownloadError, InvalidOption) as exc:
+            (self._put if arguments.command == "put" else self._get)(url, display)
+        except (TransferError, InvalidOption) as exc:
             exit_code = getattr(exc, "exit_code", USAGE_ERROR)
             display.failed(exit_code, str(exc), getattr(exc, "kept", ""))
             return exit_code
@@ -89,17 +91,26 @@ class _Run:
         self._words = [word for word in self._words if word != url]
         return 0
 
+    def _get(self, url: str, display: Display) -> None:
+        from .. import download
+
+        display.saved(download(url, self._arguments.path, progress=display.show, **self._arguments.options))
+
+    def _put(self, url: str, display: Display) -> None:
+        from .. import upload
+
+        display.sent(upload(self._arguments.path or "", url, progress=display.show, **self._arguments.options))
+
     def _stop(self, exc: KeyboardInterrupt, display: Display) -> int:
         exit_code = _stopped_by(exc)
-        display.failed(exit_code, "interrupted", _kept(display))
+        display.failed(exit_code, "interrupted", (_sent if self._arguments.command == "put" else _kept)(display))
         print_line(f"resume with: {shlex.join([*_program(), *map(self._without_secret, self._words)])}")
         return exit_code
 
     def _without_secret(self, word: str) -> str:
-        for header in self._arguments.headers:
-            name, _, _ = header.partition(":")
-            if name.lower() in _SECRET and word.endswith(header):
-                return word.removesuffix(header) + f"{name}: ..."
+        for secret, shown in self._arguments.secrets.items():
+            if word.endswith(secret):
+                return word.removesuffix(secret) + shown
         return word
 
 
@@ -110,6 +121,14 @@ def _kept(display: Display) -> str:
         return ""
     complete = "" if latest.complete_length is None else f" of {format_size(latest.complete_length)}"
     return f"{format_size(latest.done)}{complete} kept in {latest.path}.part"
+
+
+def _sent(display: Display) -> str:
+    """Describe what the server has after an interruption, as far as it is known; "" if nothing."""
+    latest = display.latest
+    if latest is None or latest.event == "checking" or not latest.done:
+        return ""
+    return f"{format_size(latest.done)} of {format_size(latest.complete_length or 0)} sent"
 
 
 def _stopped_by(exc: KeyboardInterrupt) -> int:

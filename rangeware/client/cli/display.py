@@ -1,7 +1,8 @@
-"""The displays of ``rangeware get``: a bar on a terminal, lines elsewhere, JSON for programs, or errors only.
+"""The displays of ``rangeware get`` and ``put``: a bar on a terminal, lines elsewhere, JSON for programs, or errors.
 
-Everything goes to standard error; only the JSON goes to standard output. Names and texts come from servers, so that
-control characters are removed. A display never raises: a download goes on when nobody looks any more.
+Everything goes to standard error; only the JSON and the URL of an upload go to standard output. Names and texts come
+from servers, so that control characters are removed. A display never raises: a transfer goes on when nobody
+looks any more.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from .formatting import (
     count_milestones,
     format_columns,
     format_progress,
+    format_sent,
     format_summary,
     hide_userinfo,
     make_printable,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-    from .. import Download, Progress
+    from .. import Download, Progress, Upload
 
 _MARGIN = 2  # columns, for the ^C that a terminal shows: it must not wrap
 _PAUSE = 1.0  # seconds between two JSON objects on progress
@@ -66,15 +68,19 @@ class Display:
         self.latest: Progress | None = None
 
     def show(self, progress: Progress) -> None:
-        """Show a report of the download."""
+        """Show a report of the transfer."""
         self.latest = progress
 
     def saved(self, download: Download) -> None:
         """Show the end of a download that is complete."""
         self.close()
 
+    def sent(self, upload: Upload) -> None:
+        """Show the end of an upload that is complete."""
+        self.close()
+
     def failed(self, exit_code: int, text: str, kept: str) -> None:
-        """Show the end of a download that failed; ``kept`` describes what can be resumed, ``""`` for nothing."""
+        """Show the end of a transfer that failed; ``kept`` describes what can be resumed, ``""`` for nothing."""
         self.close()
         print_line(f"rangeware: {self._name}{text}")
         if kept:
@@ -90,10 +96,14 @@ class Lines(Display):
     def __init__(self, url: str, several: bool) -> None:
         super().__init__(url, several)
         self._milestone = 0
+        self._is_checking = False
 
     def show(self, progress: Progress) -> None:
         """Show an event at once, and progress if it is time for a line."""
         super().show(progress)
+        if progress.event == "checking":
+            self._check(progress)
+            return
         if progress.event == "progress":
             self._advance(progress)
             return
@@ -105,6 +115,18 @@ class Lines(Display):
         """Show the last line."""
         super().saved(download)
         print_line(format_summary(download))
+
+    def sent(self, upload: Upload) -> None:
+        """Show the last line, and the URL of the upload on standard output."""
+        super().sent(upload)
+        print_line(format_sent(upload))
+        _write(make_printable(upload.address), sys.stdout)
+
+    def _check(self, progress: Progress) -> None:
+        """Show that the file is read for its digest."""
+        if not self._is_checking:
+            self._is_checking = True
+            self._notice(with_name(progress, "checking"))
 
     def _advance(self, progress: Progress) -> None:
         milestone = count_milestones(progress)
@@ -140,6 +162,9 @@ class Bar(Lines):
                 self._live.start()
             self._live.update(_row(progress, self._live.console.width - _MARGIN), refresh=True)
 
+    def _check(self, progress: Progress) -> None:
+        self._advance(progress)
+
     def _notice(self, text: str) -> None:
         if self._live is None:
             print_line(text)
@@ -159,7 +184,7 @@ class Json(Display):
     def show(self, progress: Progress) -> None:
         """Write an event; progress once a second only."""
         super().show(progress)
-        if progress.event == "progress":
+        if progress.event in ("progress", "checking"):
             if self._clock() < self._next:
                 return
             self._next = self._clock() + _PAUSE
@@ -168,6 +193,10 @@ class Json(Display):
     def saved(self, download: Download) -> None:
         """Write the fields of ``download``."""
         _write_json({"event": "saved", **download._asdict(), "path": str(download.path)})
+
+    def sent(self, upload: Upload) -> None:
+        """Write the fields of ``upload``."""
+        _write_json({"event": "sent", **upload._asdict(), "path": str(upload.path), "resumed": upload.resumed})
 
     def failed(self, exit_code: int, text: str, kept: str) -> None:
         """Write the error, and what is kept."""
@@ -217,7 +246,8 @@ def _row(progress: Progress, width: int) -> RenderableType:
     from rich.text import Text
 
     figures = format_columns(progress)
-    name, bar_width = share_row(make_printable(os.path.basename(progress.path)), width - len(figures))
+    label = ("checking " if progress.event == "checking" else "") + os.path.basename(progress.path)
+    name, bar_width = share_row(make_printable(label), width - len(figures))
     cells: list[RenderableType] = [Text(name), Text(figures)]
     if bar_width:
         cells.insert(1, ProgressBar(progress.complete_length, progress.done, bar_width))

@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..progress import Download, Progress
+    from ..progress import Download, Progress, Upload
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _USERINFO = re.compile(r"(://)[^/?#\s]*@")
@@ -136,12 +136,21 @@ def format_columns(progress: Progress) -> str:
 
 def format_summary(download: Download) -> str:
     """Format the last line: the file, its length, the time it took, and the digest if one was checked."""
-    before = f" ({format_size(download.kept)} resumed)" if download.kept else ""
-    seconds = max(download.seconds, 1e-3)
-    took = f"{seconds:.1f} s" if seconds < 60 else _clock_face(seconds)
     checked = "" if download.sha256 is None else ", sha256 checked"
-    pace = f"{format_size(download.received / seconds)}/s"
-    return f"saved {download.path}: {format_size(download.complete_length)}{before} in {took}, {pace}{checked}"
+    return f"saved {download.path}: {_figures(download, download.received)}{checked}"
+
+
+def format_sent(upload: Upload) -> str:
+    """Format the last line of an upload: the file, its length, and the time it took."""
+    return f"sent {upload.path}: {_figures(upload, upload.sent)}"
+
+
+def _figures(transfer: Download | Upload, moved: int) -> str:
+    """Format the length, the part that was resumed, the time, and the rate at which so many bytes were moved."""
+    before = f" ({format_size(transfer.kept)} resumed)" if transfer.kept else ""
+    seconds = max(transfer.seconds, 1e-3)
+    took = f"{seconds:.1f} s" if seconds < 60 else _clock_face(seconds)
+    return f"{format_size(transfer.complete_length)}{before} in {took}, {format_size(moved / seconds)}/s"
 
 
 def share_row(name: str, room: int) -> tuple[str, int]:

@@ -14,22 +14,16 @@ import threading
 import time
 from collections.abc import Iterator
 
-from ..errors import DownloadError
 from ..planning.planner import Planner
 from ..planning.range_fetch import RangeFetch
 from ..planning.state import OverlapCheck, SavedState
 from ..planning.throughput import RateLimiter
+from .stopping import Stopped
 from .target import Target
 from .transport import RequestFailed, Response, Transport
 
 TICK = 0.1  # seconds
 _SAVE = 1.0  # seconds between two journals
-
-
-class Stopped(DownloadError):
-    """The download was told to stop."""
-
-    exit_code = 130
 
 
 class Engine:
@@ -56,7 +50,7 @@ class Engine:
     def run(self) -> None:
         """Return when all bytes are in the part file.
 
-        :raises DownloadError: if that is not possible.
+        :raises TransferError: if that is not possible.
         """
         self._save_at = time.monotonic() + _SAVE
         try:

@@ -279,7 +279,14 @@ def _staged(part: Path) -> Path:
 
 
 def _open_locked(path: Path) -> int:
-    """Open a file and lock it. Another run may rename or remove it in between, so that its name is checked after."""
+    return open_locked(path, "another run is downloading this file")
+
+
+def open_locked(path: Path, taken: str) -> int:
+    """Open a file and lock it. Another run may rename or remove it in between, so that its name is checked after.
+
+    :raises OSError: with ``taken`` as its text, if another run has the lock.
+    """
     while True:
         descriptor = os.open(path, _OPEN_OURS | os.O_RDWR, 0o666)
         try:
@@ -288,7 +295,7 @@ def _open_locked(path: Path) -> int:
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
-            raise OSError(0, "another run is downloading this file") from None
+            raise OSError(0, taken) from None
         except FileNotFoundError:  # the other run has just given it its final name
             pass
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Requests over urllib3: a GET, its redirects, and the response once its head has been received.
+"""Requests over urllib3: a request, its redirects, and the response once its head has been received.
 
 Redirects are followed here and not by urllib3, since credentials must not go to another origin. Everything that can go
 wrong on the network is raised as ``RequestFailed``, with a reason for a person.
@@ -10,7 +10,8 @@ import base64
 import contextlib
 import netrc
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from email.errors import MissingHeaderBodySeparatorDefect
 from http.client import HTTPException, IncompleteRead
 from importlib.util import find_spec
@@ -20,15 +21,18 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 import urllib3
 
 from ..errors import NetworkError
-from ..options import DownloadOptions
+from ..options import TransferOptions
 from ..planning.response_head import ResponseHead
 from .informational import skipping_informational
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 20
+_SEE_OTHER = 303
 _REFUSED = 400
 _HARMLESS = {"accept", "accept-language", "referer", "user-agent"}  # headers that may go to another origin
 _BLOCK = 1 << 18
+_MOST_READ = 1 << 16  # bytes of a response that says no more than how a request went
+_LONGEST_READ = 15.0  # seconds
 _MOST_KEPT = 32  # connections that are kept open
 
 
@@ -93,6 +97,13 @@ class Response:
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as exc:
             raise RequestFailed(_reason(exc)) from exc
 
+    def read_all(self) -> bytes:
+        """Read a short content to its end, so that the connection can be used again; of a long one its beginning."""
+        content, deadline = b"", time.monotonic() + _LONGEST_READ
+        while len(content) < _MOST_READ and time.monotonic() < deadline and (block := self.read()):
+            content += block
+        return content
+
     def stop(self) -> None:
         """Make a ``read`` in another thread end."""
         with contextlib.suppress(ValueError, RuntimeError, OSError):  # the response may just have ended
@@ -105,41 +116,60 @@ class Response:
 
 
 class Transport:
-    """Sends the requests of one download.
+    """Sends the requests of one transfer.
 
     :param address: the URL asked for. Only its origin gets the user and the password in it.
+
+    :ivar block_size: bytes to transfer at once.
     """
 
-    def __init__(self, address: Address, options: DownloadOptions) -> None:
+    def __init__(self, address: Address, options: TransferOptions) -> None:
         self._first = address
         self._options = options
         self._owns_pool = options.pool is None
         self._pool = options.pool or _pool(address.url, options)  # type: urllib3.PoolManager
         self._timeout = urllib3.Timeout(connect=options.stall, read=options.stall)
         rate = options.limit_rate
-        self._block_size = _BLOCK if rate is None else max(1024, min(_BLOCK, rate // 8))
+        self.block_size = _BLOCK if rate is None else max(1024, min(_BLOCK, rate // 8))
 
     def open(self, url: str, fields: Mapping[str, str]) -> Response:
         """Send a GET with these fields, follow redirects, and return the response (RFC 9110 15.4).
 
         :raises RequestFailed: if there is none.
         """
+        return self.ask("GET", url, fields)
+
+    def ask(self, method: str, url: str, fields: Mapping[str, str]) -> Response:
+        """Send a request without content, and send it again wherever a redirect leads.
+
+        A 303 is followed for GET only: it says that the answer is elsewhere, not that the request belongs there.
+
+        :raises RequestFailed: if there is no response.
+        """
         for _ in range(_MOST_REDIRECTS):
-            response = self._get(url, fields)
-            if response.head.status not in _REDIRECTS:
+            response = self.send(method, url, fields)
+            status = response.head.status
+            if status not in _REDIRECTS or (status == _SEE_OTHER and method != "GET"):
                 return response
             response.close()
             location = response.head.fields.get("location")
             if location is None:
                 raise RequestFailed(f"a redirect ({response.head.status}) without Location", permanent=True)
-            url = parse_address(_joined(url, location)).url
+            url = joined(url, location)
         raise RequestFailed(f"more than {_MOST_REDIRECTS} redirects", permanent=True)
 
-    def _get(self, url: str, fields: Mapping[str, str]) -> Response:
+    def send(
+        self, method: str, url: str, fields: Mapping[str, str], content: Iterable[bytes] | None = None
+    ) -> Response:
+        """Send one request, with content if there is any, and return the response, which may be a redirect.
+
+        :param content: blocks that have the length that a Content-Length in ``fields`` says.
+        :raises RequestFailed: if there is none.
+        """
         try:
             response = self._pool.urlopen(
-                "GET", url, headers={**self._callers_fields(url), **fields}, redirect=False, retries=False,
-                preload_content=False, decode_content=False, timeout=self._timeout,
+                method, url, body=content, headers={**self._callers_fields(url), **fields}, redirect=False,
+                retries=False, preload_content=False, decode_content=False, timeout=self._timeout,
                 pool_timeout=self._options.stall)
         except urllib3.exceptions.ReadTimeoutError as exc:
             self.close()  # a server with one connection at a time may still wait for one that we keep open
@@ -151,7 +181,7 @@ class Transport:
         _check_head(response)
         if response.status >= _REFUSED:
             self.close()  # for the same reason
-        return Response(response, url, self._block_size)
+        return Response(response, url, self.block_size)
 
     def _callers_fields(self, url: str) -> dict[str, str]:
         """The headers of the caller. Another origin, which a redirect leads to, gets none that may be secret."""
@@ -160,7 +190,9 @@ class Transport:
         given = {name.title(): value for name, value in (*self._pool.headers.items(), *self._options.headers.items())}
         fields = {name: value for name, value in given.items() if is_own_origin or name.lower() in _HARMLESS}
         fields.setdefault("User-Agent", "rangeware")
-        userinfo = self._first.userinfo if is_own_origin and self._first.userinfo else _netrc(address.url)
+        userinfo = self._first.userinfo if is_own_origin else ""
+        if ":" not in userinfo:
+            userinfo = _netrc(address.url, userinfo) or userinfo
         if userinfo and "Authorization" not in fields:
             fields["Authorization"] = _basic(userinfo)
         return fields
@@ -189,13 +221,18 @@ def _basic(userinfo: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _joined(url: str, location: str) -> str:
+def joined(url: str, location: str) -> str:
+    """Resolve a Location against the URL of its response, and parse it: without user, password and fragment.
+
+    :raises RequestFailed: if that is not an http or https URL.
+    """
     try:
         with contextlib.suppress(UnicodeError):
             location = location.encode("latin-1").decode("utf-8")  # http.client reads fields as Latin-1
-        return urljoin(url, location)
+        address = urljoin(url, location)
     except ValueError as exc:
         raise RequestFailed(f"a redirect to a malformed URL: {exc}", permanent=True) from exc
+    return parse_address(address).url
 
 
 def _reason(exc: BaseException) -> str:
@@ -211,18 +248,18 @@ def _reason(exc: BaseException) -> str:
     return str(exc.args[-1] if exc.args else exc).rpartition(": ")[2] or type(exc).__name__
 
 
-def _netrc(url: str) -> str:
-    """``user:password`` for this host from the user's netrc file; "" if it has none."""
+def _netrc(url: str, user: str) -> str:
+    """``user:password`` for this host from the user's netrc file; "" if it has none, or of another user than given."""
     try:
         found = netrc.netrc(os.environ.get("NETRC")).authenticators(urlsplit(url).hostname or "")
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return ""
-    return "" if found is None else f"{found[0]}:{found[2]}"
+    return "" if found is None or user not in ("", found[0]) else f"{found[0]}:{found[2]}"
 
 
-def _pool(url: str, options: DownloadOptions) -> urllib3.PoolManager:
+def _pool(url: str, options: TransferOptions) -> urllib3.PoolManager:
     proxy = _proxy(url)
-    most = min(options.segments, _MOST_KEPT)
+    most = min(options.connections, _MOST_KEPT)
     if proxy is None:
         return skipping_informational(urllib3.PoolManager(maxsize=most))
     try:

@@ -12,7 +12,7 @@ depends on whether a strong validator vouches for the version: see
 from __future__ import annotations
 
 from ...http.ranges import ByteRange
-from ..errors import ChangedError, DownloadError, NetworkError
+from ..errors import ChangedError, NetworkError, TransferError
 from ..options import DownloadOptions
 from .assessment import Assessment, Outcome, RangeRequest, assess
 from .range_fetch import RangeFetch, divide
@@ -31,7 +31,6 @@ RESUMED_OVERLAP = 16384
 """Bytes of overlap at the first request of a new run: a date as validator tells versions apart by a second only."""
 
 _MOST_CHANGES = 5  # new versions in one run
-_SOON = 0.05  # seconds
 _OVERDUE = 3  # times the longest silence: connecting, redirects, and a head that comes byte by byte
 
 
@@ -54,7 +53,7 @@ class Planner:
         self.generation = 0
         self.changes = 0
         self.allowed = options.segments
-        self.error: DownloadError | None = None
+        self.error: TransferError | None = None
         self.notices: list[tuple[str, str]] = []
         self._options = options
         self._retry = RetryPolicy(options)
@@ -298,19 +297,17 @@ class Planner:
             self._without_ranges = self._without_ranges or self._retry.is_half_spent
 
     def _delay_or_give_up(
-        self, reason: str, now: float, jitter: float, retry_after: float, kind: type[DownloadError]
+        self, reason: str, now: float, jitter: float, retry_after: float, kind: type[TransferError]
     ) -> None:
         self._retry.note_progress(self.state.finished.length)
         if self.state.fetches:
             self._retry.delay_further(now, jitter, retry_after)
             return
-        self._retry.tries += 1
-        delay = self._retry.delay(now, jitter, retry_after)
-        if why := self._retry.reason_to_give_up(retry_after):
-            self.error = kind(f"{reason} ({why})")
+        has_ended, text = self._retry.fail(reason, now, jitter, retry_after)
+        if has_ended:
+            self.error = kind(text)
         else:
-            when = f"in {delay:.1f} s" if delay >= _SOON else "now"
-            self.notices.append(("retry", f"{reason}; trying again {when}"))
+            self.notices.append(("retry", text))
 
     def _allow_fewer(self, reason: str) -> None:
         self.allowed = min(self.allowed, max(1, len(self.state.fetches)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..options import DownloadOptions
+from ..options import TransferOptions
 
 _LONGEST_WAIT = 600.0  # seconds that a server may ask us to wait
+_SOON = 0.05  # seconds
 
 
 class RetryPolicy:
@@ -14,7 +15,7 @@ class RetryPolicy:
     :ivar best: the most bytes of the file that there have been.
     """
 
-    def __init__(self, options: DownloadOptions) -> None:
+    def __init__(self, options: TransferOptions) -> None:
         self.tries = 0
         self._options = options
         self.best = 0
@@ -33,6 +34,18 @@ class RetryPolicy:
     def must_wait(self, now: float, *, further: bool = False) -> bool:
         """True if it is too early for the next request; ``further``: for one beside others that are under way."""
         return now < self._not_before or (further and now < self._no_further_before)
+
+    def fail(self, reason: str, now: float, jitter: float, retry_after: float) -> tuple[bool, str]:
+        """Count a failure, and delay the next request. Returns True to give up, and the text for a person either way.
+
+        :param jitter: a random number from 0 to 1.
+        :param retry_after: seconds that the server asks for.
+        """
+        self.tries += 1
+        delay = self.delay(now, jitter, retry_after)
+        if why := self.reason_to_give_up(retry_after):
+            return True, f"{reason} ({why})"
+        return False, f"{reason}; trying again {f'in {delay:.1f} s' if delay >= _SOON else 'now'}"
 
     def delay(self, now: float, jitter: float, retry_after: float) -> float:
         """Delay the next request; return the delay in seconds.

@@ -1,4 +1,4 @@
-"""Measure and limit the bytes per second of a download."""
+"""Measure and limit the bytes per second of a transfer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _STEP = 0.1  # seconds that one entry stands for
 
 
 class ThroughputMeter:
-    """Counts received bytes. Times are seconds on any clock that only goes forward."""
+    """Counts received or sent bytes. Times are seconds on any clock that only goes forward."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -42,7 +42,7 @@ class RateLimiter:
         self._free_at = 0.0
 
     def delay(self, length: int, now: float) -> float:
-        """Return for how many seconds to read nothing, after ``length`` bytes have been read."""
+        """Return for how many seconds to transfer nothing, after ``length`` bytes have been transferred."""
         if self._rate is None:
             return 0.0
         self._free_at = max(now, self._free_at) + length / self._rate

@@ -1,0 +1,114 @@
+"""The arguments of ``rangeware put``: parse and check them, as ``arguments`` does for ``rangeware get``."""
+
+from __future__ import annotations
+
+import argparse
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from .parsing import (
+    Arguments,
+    Parser,
+    UsageError,
+    add_header,
+    add_limit_rate,
+    add_show,
+    check_url,
+    fields_of,
+    make_parser,
+    secrets_of,
+    size,
+)
+
+_OPTIONS = ("sha256", "limit_rate", "protocol", "chunk_size", "fresh")
+
+_ABOUT = """\
+Upload a file to a server of tus 1.0 or of the IETF draft "Resumable Uploads for
+HTTP". If the connection breaks, or you stop it, the same command resumes where
+the server is, also for a copy of the file under another name. A file that
+changes meanwhile is noticed, and never completed with bytes of two versions.
+Prints the URL of the upload."""
+
+_MORE = """\
+examples:
+  rangeware put film.mp4 https://example.org/files/
+  rangeware put -u ann --limit-rate 500k film.mp4 https://example.org/files/
+  rangeware put --metadata album=Rome --metadata public=1 a.jpg https://h/files/
+  rangeware put --header 'Authorization: Bearer ...' a.iso https://h/files/
+
+exit codes:
+    0  the server has the whole file
+    1  wrong use: an option or a URL
+    2  network: no response, a refusal, or one break after another
+    3  the file has changed while it was uploaded
+    4  the digest does not match
+    5  disk: the file cannot be read, or another run uploads it
+  130  interrupted (Ctrl-C); the same command resumes
+  143  stopped by SIGTERM; the same command resumes
+
+Proxies come from http_proxy, https_proxy and no_proxy,
+passwords from ~/.netrc.
+"""
+
+
+def parse(words: list[str]) -> Arguments:
+    """Parse the words after ``put``.
+
+    :raises UsageError: if they are wrong.
+    :raises NothingToDo: after the help or the version.
+    """
+    given = make_put_parser().parse_intermixed_args(words)
+    if len(given.words) != 2:
+        raise UsageError("one file and one URL are needed")
+    path, url = given.words
+    check_url(url)
+    options = {name: getattr(given, name) for name in _OPTIONS}
+    options["headers"] = fields_of(given.headers)
+    options["metadata"] = dict(given.metadata)
+    secrets = secrets_of(given.headers)
+    if given.user:
+        url = _with_user(url, given.user)
+        secrets[given.user] = given.user.partition(":")[0] + ":..." if ":" in given.user else given.user
+    return Arguments("put", [url], path, options, secrets, given.as_json, given.quiet)
+
+
+def _with_user(url: str, user: str) -> str:
+    """Put ``user:password`` into a URL, in place of what is there."""
+    parts = urlsplit(url)
+    userinfo = ":".join(quote(part, safe="") for part in user.split(":", 1))
+    return urlunsplit(parts._replace(netloc=f"{userinfo}@{parts.netloc.rpartition('@')[2]}"))
+
+
+def make_put_parser() -> Parser:
+    """Make the parser of the words after ``put``."""
+    parser = make_parser("put", "[options] FILE URL", _ABOUT, _MORE)
+    _add_what(parser.add_argument_group("what to send"))
+    _add_where(parser.add_argument_group("where to"))
+    _add_how(parser.add_argument_group("how"))
+    add_show(parser.add_argument_group("what to show"))
+    return parser
+
+
+def _add_what(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("words", nargs="*", metavar="FILE URL", help="a regular file; where the server creates uploads")
+    group.add_argument("--metadata", action="append", default=[], type=_pair, metavar="KEY=VALUE",
+                       help="tell a tus server this, too; may be repeated")
+    group.add_argument("--sha256", metavar="HEX", help="the file must have this digest")
+
+
+def _add_where(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("-u", dest="user", metavar="USER[:PASSWORD]", help="login; a password may come from ~/.netrc")
+    add_header(group)
+    group.add_argument("--protocol", choices=("tus", "draft"), help="do not ask the server which one it speaks")
+
+
+def _add_how(group: argparse._ArgumentGroup) -> None:
+    add_limit_rate(group)
+    group.add_argument("--chunk-size", type=size, metavar="N", help="bytes in one request, such as 16M; else all")
+    group.add_argument("--fresh", action="store_true", help="do not resume: create a new upload")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (equals and key):
+        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, not {text!r}")
+    return key, value
