@@ -30,6 +30,7 @@ class Stored:
     content: bytearray = field(default_factory=bytearray)
     complete: bool = False
     creation: dict[str, str] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def sha256(self) -> str:
@@ -191,13 +192,23 @@ def tell(put: Put) -> None:
     if stored is None:
         put.answer(404)
         return
-    stored.complete = stored.complete or (put.is_tus and len(stored.content) == stored.length)
-    put.answer(200 if put.is_tus else 204, *state_fields(put, stored))
+    with stored.lock:
+        stored.complete = stored.complete or (put.is_tus and len(stored.content) == stored.length)
+        put.answer(200 if put.is_tus else 204, *state_fields(put, stored))
 
 
 def append(put: Put) -> None:
     stored = put.stored
-    if stored is None or int(put.fields["upload-offset"]) != len(stored.content) or stored.complete:
+    if stored is None:
+        put.read_content()
+        put.answer(404)
+        return
+    with stored.lock:
+        append_locked(put, stored)
+
+
+def append_locked(put: Put, stored: Stored) -> None:
+    if int(put.fields["upload-offset"]) != len(stored.content) or stored.complete:
         put.read_content()
         refuse_append(put, stored)
         return
@@ -212,10 +223,7 @@ def append(put: Put) -> None:
     finish_append(put, stored)
 
 
-def refuse_append(put: Put, stored: Stored | None) -> None:
-    if stored is None:
-        put.answer(404)
-        return
+def refuse_append(put: Put, stored: Stored) -> None:
     problem = json.dumps({"type": "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"})
     put.answer(409, *state_fields(put, stored), ("Content-Type", "application/problem+json"), content=problem.encode())
 

@@ -22,17 +22,17 @@ from .parsing import (
 _OPTIONS = ("sha256", "limit_rate", "protocol", "chunk_size", "fresh")
 
 _ABOUT = """\
-Upload a file to a server of tus 1.0 or of the IETF draft "Resumable Uploads for
-HTTP". If the connection breaks, or you stop it, the same command resumes where
-the server is, also for a copy of the file under another name. A file that
-changes meanwhile is noticed, and never completed with bytes of two versions.
-Prints the URL of the upload."""
+Upload a file to a server of tus 1.0 or of the IETF draft "Resumable Uploads
+for HTTP". If the connection breaks, or you stop it, the same command resumes
+where the server is, also for a copy of the file under another name. A file
+that changes meanwhile is noticed, and never completed with bytes of two
+versions. Prints the URL of the upload."""
 
 _MORE = """\
 examples:
   rangeware put film.mp4 https://example.org/files/
   rangeware put -u ann --limit-rate 500k film.mp4 https://example.org/files/
-  rangeware put --metadata album=Rome --metadata public=1 a.jpg https://h/files/
+  rangeware put --metadata album=Rome --metadata x=1 a.jpg https://h/files/
   rangeware put --header 'Authorization: Bearer ...' a.iso https://h/files/
 
 exit codes:

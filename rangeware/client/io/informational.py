@@ -39,8 +39,7 @@ class _Response(HTTPResponse):
         lines: Any = _Lines(stream)
         self.fp = lines
         super().begin()
-        if self.fp is lines:  # it is None if there is no content
-            self.fp = stream
+        self.fp = stream
         if lines.last.strip(b"\r\n") or not lines.last:
             raise HTTPException("the head of the response was cut off")
 
