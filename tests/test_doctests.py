@@ -2,8 +2,8 @@
 
 An example is short because it uses names that the reader knows: ``app``, ``environ``, a film on some server. They are
 real here: a Flask app (Starlette for the ASGI middleware), the environ of a request that was answered, and a server
-that stands for every http address, as the proxy of the environment. So that the examples stay where modules move, a
-name is given to all of them, or by the name of the object whose docstring it is.
+that stands for every http address, as the proxy of the environment; for an upload, one that takes it. So that the
+examples stay where modules move, a name is given to all of them, or by the name of the object whose docstring it is.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ import rangeware
 from rangeware import RangeMiddleware
 
 from .asgi_support import ask
+from .client.upload_server import Put, UploadServer, behave
 from .support import CONTENT, answering, get
 
 PACKAGE = Path(rangeware.__file__).parent
@@ -102,7 +103,26 @@ def _world(proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, metrics.__name__, metrics)
 
 
-@pytest.mark.usefixtures("_world")
+def take_as_proxy(put: Put) -> None:
+    """Take an upload whose request names the whole URL."""
+    put.path = "/" + put.path.removeprefix("http://").partition("/")[2]
+    behave(put)
+
+
+@pytest.fixture
+def _takes_uploads(docstring: doctest.DocTest, _world: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """For an example that uploads: its file, and another server in place of the proxy."""
+    if not docstring.name.endswith(".upload"):
+        yield
+        return
+    Path("film.mp4").write_bytes(CONTENT)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path.cwd() / "cache"))
+    with UploadServer(take_as_proxy) as server:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+        yield
+
+
+@pytest.mark.usefixtures("_takes_uploads")
 @pytest.mark.parametrize("docstring", DOCSTRINGS, ids=lambda docstring: docstring.name)
 def test_examples_print_what_stands_there(docstring: doctest.DocTest) -> None:
     docstring.globs = names_for(docstring)

@@ -11,6 +11,7 @@ import json
 import os
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -607,3 +608,21 @@ def test_a_connection_that_cannot_be_peeked_at():
         with pytest.raises(TimeoutError):
             watched._wait_to_send(line, 0.1, lambda: None)
     assert watched._deadline(None) == float("inf")
+
+
+def test_a_server_that_hangs_up_over_tls_may_have_answered(monkeypatch):
+    """urllib3 reads the response after a broken pipe, and not after an error of TLS."""
+    class Line:
+        def send(self, data: bytes) -> int:
+            raise ssl.SSLEOFError("EOF occurred in violation of protocol")
+
+    monkeypatch.setattr(watched, "_wait_to_send", lambda *_: None)
+    connection = watched.Watched("127.0.0.1")
+    connection.sock = Line()
+    watching = watched.WATCH.set(lambda: None)
+    try:
+        with pytest.raises(BrokenPipeError):
+            connection.send(b"x")
+    finally:
+        watched.WATCH.reset(watching)
+        connection.sock = None

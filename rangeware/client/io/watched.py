@@ -12,6 +12,7 @@ import contextlib
 import errno
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +45,10 @@ class Watched(HTTPConnection):
         left = memoryview(data)
         while left:
             _wait_to_send(line, self.timeout, watch)
-            left = left[line.send(left[:_STEP]):]
+            try:
+                left = left[line.send(left[:_STEP]):]
+            except ssl.SSLEOFError as exc:
+                raise BrokenPipeError(errno.EPIPE, "the server has hung up") from exc
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         """Wait for the response and return it."""
