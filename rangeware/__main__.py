@@ -1,9 +1,25 @@
-"""Run the command without its script: ``python -m rangeware get ...``."""
+"""The command ``rangeware``: ``get`` and ``put`` are the client's, ``uploads`` is the server's."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
-from .client.cli.command import main
 
-sys.exit(main())
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return the exit code.
+
+    :param argv: without the program's name; None for the command line of this process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["uploads"]:
+        from .uploads import command as uploads
+
+        return uploads.main(words[1:])
+    from .client.cli import command as client
+
+    return client.main(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

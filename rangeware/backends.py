@@ -1,9 +1,9 @@
 """asyncio and trio: the few things that an ASGI response needs of the library that runs the app.
 
-``current_backend`` tells which of the two it is. Both can run a blocking function in a thread, let other tasks run,
-stop an app whose response is complete, and listen for a disconnect while blocks are sent. Stopping an app is the hard
-one: it is called from within the app's own ``send``, so that only a cancellation ends it, and that cancellation must
-neither reach the server nor swallow one that the server asked for.
+``current_backend`` tells which of the two it is. Both can run a blocking function in a thread and call back from it,
+let other tasks run, stop an app whose response is complete, and listen for a disconnect while blocks are sent. Stopping
+an app is the hard one: it is called from within the app's own ``send``, so that only a cancellation ends it, and that
+cancellation must neither reach the server nor swallow one that the server asked for.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ class AsyncBackend(Protocol):
         So everything that the function uses can be closed as soon as this has returned or raised.
         """
 
+    def call_from_thread(self, function: Callable[[], Awaitable[Result]]) -> Result:
+        """Run a coroutine function of the app's, called within a function that ``run_in_thread`` runs."""
+
     async def checkpoint(self) -> None:
         """Let other tasks run; a pending cancellation is raised here."""
 
@@ -54,6 +57,7 @@ class AsyncioBackend:
 
     def __init__(self) -> None:
         self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
         self._stopped: list[asyncio.Future[None]] = []
         self._cancels = 0
         self._listeners: list[asyncio.Future[None]] = []
@@ -68,6 +72,12 @@ class AsyncioBackend:
                     await asyncio.wait((future,))
             future.exception()  # nobody else will ask for it, and asyncio would complain
             raise
+
+    def call_from_thread(self, function: Callable[[], Awaitable[Result]]) -> Result:
+        async def call() -> Result:
+            return await function()
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
 
     async def checkpoint(self) -> None:
         await asyncio.sleep(0)
@@ -155,6 +165,10 @@ class TrioBackend:
 
     async def run_in_thread(self, function: Callable[[], Result]) -> Result:
         result: Result = await self._trio.to_thread.run_sync(function)
+        return result
+
+    def call_from_thread(self, function: Callable[[], Awaitable[Result]]) -> Result:
+        result: Result = self._trio.from_thread.run(function)
         return result
 
     async def checkpoint(self) -> None:

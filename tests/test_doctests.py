@@ -2,8 +2,8 @@
 
 An example is short because it uses names that the reader knows: ``app``, ``environ``, a film on some server. They are
 real here: a Flask app (Starlette for the ASGI middleware), the environ of a request that was answered, and a server
-that stands for every http address, as the proxy of the environment; for an upload, one that takes it. So that the
-examples stay where modules move, a name is given to all of them, or by the name of the object whose docstring it is.
+that stands for every http address, as the proxy of the environment, and takes uploads. So that the examples stay where
+modules move, a name is given to all of them, or by the name of the object whose docstring it is.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from starlette.routing import Route
 
 import rangeware
 from rangeware import RangeMiddleware
+from rangeware.uploads import FileStorage, UploadApp
 
 from .asgi_support import ask
-from .client.upload_server import Put, UploadServer, behave
 from .support import CONTENT, answering, get
 
 PACKAGE = Path(rangeware.__file__).parent
@@ -66,11 +66,14 @@ def starlette_app() -> Starlette:
 
 def names_for(docstring: doctest.DocTest) -> dict[str, Any]:
     """The names for the examples of a docstring: those of its module, the package's public ones, and these."""
-    names = {**PUBLIC, **docstring.globs, "app": flask_app(),
+    names = {**PUBLIC, "FileStorage": FileStorage, **docstring.globs, "app": flask_app(),
              "environ": get(RangeMiddleware(answering([CONTENT])), "bytes=0-99").environ}
     described = docstring.name.rpartition(".")[2]
     if described == "AsgiRangeMiddleware":
         names["app"] = starlette_app()
+    if described == "upload":
+        with open("film.mp4", "wb") as film:
+            film.truncate(100 << 20)
     return names
 
 
@@ -80,10 +83,16 @@ class Quiet(WSGIRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def proxy() -> Iterator[str]:
-    """A server that answers any request with a film, whatever host it is for."""
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that answers any request with a film, whatever host it is for, and takes uploads below /files/."""
     film = RangeMiddleware(answering([CONTENT], ("ETag", '"v1"')))
-    with make_server("127.0.0.1", 0, film, WSGIServer, Quiet) as server:
+    uploads = UploadApp(FileStorage(tmp_path_factory.mktemp("uploads")), app=film, path="/files/")
+
+    def site(environ: dict[str, Any], start_response: Any) -> Any:
+        path = re.sub("https?://[^/]*", "", environ["PATH_INFO"])  # a proxy is asked for the whole address
+        return uploads({**environ, "PATH_INFO": path}, start_response)
+
+    with make_server("127.0.0.1", 0, site, WSGIServer, Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -98,31 +107,14 @@ def _world(proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     metrics = ModuleType("films.metrics")
     vars(metrics)["count"] = lambda environ, plan: None
     monkeypatch.setitem(sys.modules, metrics.__name__, metrics)
 
 
-def take_as_proxy(put: Put) -> None:
-    """Take an upload whose request names the whole URL."""
-    put.path = "/" + put.path.removeprefix("http://").partition("/")[2]
-    behave(put)
-
-
-@pytest.fixture
-def _takes_uploads(docstring: doctest.DocTest, _world: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """For an example that uploads: its file, and another server in place of the proxy."""
-    if not docstring.name.endswith(".upload"):
-        yield
-        return
-    Path("film.mp4").write_bytes(CONTENT)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(Path.cwd() / "cache"))
-    with UploadServer(take_as_proxy) as server:
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
-        yield
-
-
-@pytest.mark.usefixtures("_takes_uploads")
+@pytest.mark.usefixtures("_world")
 @pytest.mark.parametrize("docstring", DOCSTRINGS, ids=lambda docstring: docstring.name)
 def test_examples_print_what_stands_there(docstring: doctest.DocTest) -> None:
     docstring.globs = names_for(docstring)

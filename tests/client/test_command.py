@@ -386,6 +386,7 @@ def test_help(words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch:
 @pytest.mark.parametrize(("words", "exit_code"), [(["--help"], 0), (["get"], 1)])
 def test_as_a_module(words: list[str], exit_code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["rangeware", *words])
+    monkeypatch.delitem(sys.modules, "rangeware.__main__", raising=False)
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("rangeware", run_name="__main__")
     assert caught.value.code == exit_code

@@ -129,7 +129,8 @@ def serving(server: str, app: str, directory: Path, env: Mapping[str, str] | Non
 
     It has answered one request for ``/`` when it is handed out.
 
-    :param server: one of ``SERVERS`` or ``ASGI_SERVERS``.
+    :param server: one of ``SERVERS`` or ``ASGI_SERVERS``; of gunicorn and uvicorn also with a number of workers behind
+        it: ``gunicorn-sync-2``.
     :param app: ``package.module:attribute``.
     :param directory: where it may write; made anew in there is a directory for its log.
     :param env: added to the environment of its processes.
@@ -222,9 +223,10 @@ def _of_python(server: str, app: str, port: int, descriptor: int | None) -> list
                 "1", "--threads", THREADS, "--home", sys.prefix, "--socket-timeout", "60", "--die-on-term",
                 "--need-app", "--disable-logging"]
     if product == "gunicorn":
+        variant, _, workers = variant.partition("-")
         return [sys.executable, "-m", "gunicorn", "--bind", f"fd://{descriptor}", "--worker-class", variant,
-                "--workers", "1", "--threads", THREADS if variant == "gthread" else "1", "--keep-alive", "60",
-                "--timeout", "120", "--graceful-timeout", "1", "--log-level", "warning", app]
+                "--workers", workers or "1", "--threads", THREADS if variant == "gthread" else "1", "--keep-alive",
+                "60", "--timeout", "120", "--graceful-timeout", "1", "--log-level", "warning", app]
     if product == "granian":
         threads = [] if variant else ["--blocking-threads", THREADS]
         return [sys.executable, "-m", "granian", "--interface", variant or "wsgi", "--host", "127.0.0.1", "--port",
@@ -233,6 +235,10 @@ def _of_python(server: str, app: str, port: int, descriptor: int | None) -> list
         worker = ["--worker-class", variant, f"asgi:{app}"] if variant else [f"wsgi:{app}"]
         return [sys.executable, "-m", "hypercorn", "--bind", f"fd://{descriptor}", "--workers", "0", "--keep-alive",
                 "60", *worker]
+    if product == "uvicorn" and "-" in variant:
+        http, _, workers = variant.partition("-")
+        return [sys.executable, "-m", "uvicorn", "--fd", str(descriptor), "--http", http, "--workers", workers,
+                "--no-access-log", "--timeout-keep-alive", "60", app]
     if product == "daphne":
         return [sys.executable, "-m", "daphne", "--fd", str(descriptor), "--verbosity", "0", app]
     number = port if descriptor is None else descriptor

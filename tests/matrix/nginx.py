@@ -127,6 +127,16 @@ def slicing(upstream: tuple[str, int], directory: Path) -> Iterator[tuple[str, i
 
 
 @contextlib.contextmanager
+def with_locations(text: str, directory: Path) -> Iterator[tuple[str, int]]:
+    """nginx at work with these locations, as they stand in a ``server``: its host and port; ended at the end.
+
+    :param directory: where it may write.
+    """
+    with _running(lambda port: f"server {{ listen 127.0.0.1:{port};\n{text}}}\n", directory) as address:
+        yield address
+
+
+@contextlib.contextmanager
 def _running(site: Callable[[int], str], directory: Path) -> Iterator[tuple[str, int]]:
     """nginx at work on the site, which is told its port."""
     executable = check_installed()

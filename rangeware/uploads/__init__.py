@@ -1,0 +1,14 @@
+"""Resumable uploads: ``UploadApp`` for WSGI, ``AsgiUploadApp`` for ASGI.
+
+Both speak tus 1.0 and "Resumable Uploads for HTTP": ``protocol`` decides, ``engine`` carries it out on a storage, such
+as ``file_storage`` or ``s3_storage``. ``service`` is what both apps share.
+"""
+
+from .asgi import AsgiUploadApp
+from .engine import FinishedUpload, Refused
+from .file_storage import FileStorage
+from .protocol.values import Upload
+from .s3_storage import S3Storage
+from .wsgi import UploadApp
+
+__all__ = ["AsgiUploadApp", "FileStorage", "FinishedUpload", "Refused", "S3Storage", "Upload", "UploadApp"]

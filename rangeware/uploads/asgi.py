@@ -1,0 +1,150 @@
+"""``AsgiUploadApp``: resumable uploads for ASGI, on asyncio and trio. All that touches the storage runs in a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ..asgi import AsgiRangeMiddleware
+from ..backends import AsyncBackend, current_backend
+from .engine import Exchange, FinishedUpload, Intake
+from .protocol.values import Fields, Refusal, Request, Response
+from .service import OptionsDict, Service, check_id, owner_of
+from .storage import Storage
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+App = Callable[[Any, Any, Any], Awaitable[Any]]
+
+_BLOCK = 1 << 18  # bytes
+_PATHSEND = "http.response.pathsend"
+
+
+class AsgiUploadApp:
+    """Takes uploads that can be resumed: an app of its own, to be mounted, or around another app.
+
+    >>> application = AsgiUploadApp(FileStorage("uploads"), path="/files/", max_size=10 * 2**30)
+
+    See ``UploadApp`` for the parameters. ``authorize`` gets the scope; it and ``finished`` may be coroutine functions.
+    ``authorize`` is called in the event loop, ``finished`` in a thread unless it is a coroutine function.
+
+    :raises InvalidOption: if an option has a value that cannot work.
+    """
+
+    def __init__(self, storage: Storage, *, app: App | None = None, **options: Unpack[OptionsDict]) -> None:
+        self._service = Service(storage, **options)
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle one request (ASGI 3)."""
+        root = scope.get("root_path", "")
+        path = scope.get("path", "")
+        id = self._service.find_id(path[len(root):] if path.startswith(root) else path)  # older servers leave root out
+        if self._app is not None and (scope["type"] != "http" or id is None):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._handle(scope, receive, send, id)
+
+    async def clean(self) -> int:
+        """Remove unfinished uploads that have expired; return how many. Call it from time to time, and at the start.
+
+        Files whose last byte came just before a crash are handed to ``finished`` now.
+        """
+        backend = current_backend()
+        return await backend.run_in_thread(partial(self._service.clean, partial(self._finished, backend)))
+
+    async def _handle(self, scope: Any, receive: Any, send: Any, id: str | None) -> None:
+        backend = current_backend()
+        request = self._request(scope, id or "")
+        exchange = self._service.exchange(request, scope.get("root_path", ""), partial(self._finished, backend))
+        try:
+            check_id("none" if id is None else id)
+            await self._carry_out(exchange, scope, receive, backend)
+            if exchange.sends_content and exchange.upload is not None:
+                head = self._service.content_head(request, exchange.upload)
+                with contextlib.closing(await backend.run_in_thread(exchange.content)) as content:
+                    await AsgiRangeMiddleware(partial(_send_content, head, content, backend))(scope, receive, send)
+                return
+            response = exchange.respond()
+        except Refusal as refusal:
+            response = exchange.refuse(refusal)
+        await _send(send, response, self._service.head(request, response))
+
+    def _request(self, scope: Any, id: str) -> Request:
+        fields: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            fields[key] = f"{fields[key]}, {text}" if key in fields else text  # RFC 9110 5.3
+        return self._service.request(scope["method"], id, fields, is_ended=True)
+
+    async def _carry_out(self, exchange: Exchange, scope: Any, receive: Any, backend: AsyncBackend) -> None:
+        await backend.run_in_thread(exchange.begin)
+        owner = await self._authorize(exchange, scope, backend)
+        intake = await backend.run_in_thread(partial(exchange.open, owner))
+        if intake is not None:
+            with contextlib.closing(intake):
+                await _pump(receive, intake, backend)
+                await backend.run_in_thread(partial(exchange.close, intake))
+
+    async def _authorize(self, exchange: Exchange, scope: Any, backend: AsyncBackend) -> str:
+        """Ask the deployer's hook; return the owner of an upload that is created."""
+        authorize = self._service.authorize
+        if authorize is None or exchange.upload is None:
+            return ""
+        wanted = [("see", part) for part in await backend.run_in_thread(exchange.parts)]
+        owner = ""
+        for action, upload in (*wanted, (exchange.action, exchange.upload)):
+            decision = authorize(scope, action, upload)
+            owner = owner_of(await decision if inspect.isawaitable(decision) else decision)
+        return owner
+
+    def _finished(self, backend: AsyncBackend, file: FinishedUpload) -> None:
+        """Call the deployer's hook, in a thread."""
+        finished = self._service.finished
+        if finished is not None and inspect.iscoroutinefunction(finished):
+            backend.call_from_thread(partial(finished, file))
+        elif finished is not None:
+            finished(file)
+
+
+async def _pump(receive: Any, intake: Intake, backend: AsyncBackend) -> None:
+    """Read the content into the upload. Messages are gathered until they make a piece."""
+    gathered = bytearray()
+    more = True
+    while more and intake.wanted:
+        message = await receive()
+        more = message.get("more_body", False)
+        gathered += message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            intake.cut()
+        if not more or len(gathered) >= intake.wanted:
+            await backend.run_in_thread(partial(intake.take, bytes(gathered)))
+            gathered.clear()
+
+
+async def _send(send: Any, response: Response, fields: Fields) -> None:
+    await send({"type": "http.response.start", "status": response.status, "headers": _encoded(fields)})
+    await send({"type": "http.response.body", "body": response.content})
+
+
+async def _send_content(
+    fields: Fields, content: BinaryIO, backend: AsyncBackend, scope: Any, receive: Any, send: Any
+) -> None:
+    """Send the content of an upload; around it, ``AsgiRangeMiddleware`` adds ranges."""
+    await send({"type": "http.response.start", "status": 200, "headers": _encoded(fields)})
+    path = getattr(content, "name", None)
+    if _PATHSEND in scope.get("extensions", {}) and isinstance(path, str):
+        await send({"type": _PATHSEND, "path": os.path.abspath(path)})
+        return
+    while block := await backend.run_in_thread(partial(content.read, _BLOCK)):
+        await send({"type": "http.response.body", "body": block, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _encoded(fields: Fields) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fields]

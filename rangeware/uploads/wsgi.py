@@ -1,0 +1,162 @@
+"""``UploadApp``: resumable uploads for WSGI."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, cast
+
+from ..wsgi import RangeMiddleware
+from .engine import Exchange, Intake
+from .protocol.values import Fields, Reason, Refusal, Request, Response
+from .service import OptionsDict, Service, check_id, owner_of
+from .storage import Storage
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+    from typing_extensions import Unpack
+
+Environ = dict[str, Any]
+
+_BLOCK = 1 << 18  # bytes
+_SMALL = 32 << 10  # bytes
+_DROPPING = {"uwsgi.version", "mod_wsgi.version"}  # they lose what they were reading when a connection breaks
+_CONTENT, _HEAD = "rangeware.uploads.content", "rangeware.uploads.head"
+
+
+class UploadApp:
+    """Takes uploads that can be resumed: an app of its own, to be mounted, or around another app.
+
+    It speaks tus 1.0 and "Resumable Uploads for HTTP".
+
+    >>> application = UploadApp(FileStorage("uploads"), path="/files/", max_size=10 * 2**30)
+
+    Without ``authorize`` everybody may upload, and whoever knows the address of an upload may read and remove it.
+
+    :param storage: where uploads are stored.
+    :param app: gets all requests that are not below ``path``; None answers them with 404.
+    :param path: where uploads are created; begins and ends with "/". Below where the app is mounted.
+    :param max_size: bytes that a file may have.
+    :param expires: seconds after the last write, when an unfinished upload ends.
+    :param authorize: called with environ, an action ("create", "append", "see" or "end") and the upload before each
+        request. It returns False, or raises ``Refused``, to refuse; at "create" it may return the owner's name.
+    :param finished: called with a ``FinishedUpload`` once its last byte is stored: exactly once, unless it raises.
+        If it raises, the client is told, and can complete the upload later, which calls it again.
+    :param download: False refuses to send the content of finished uploads.
+    :param cors: origins whose pages may use the uploads; "*" for all, without cookies; empty for none.
+    :param trust_forwarded: True believes X-Forwarded-Proto and X-Forwarded-Host: only behind a proxy that sets them.
+    :raises InvalidOption: if an option has a value that cannot work.
+    """
+
+    def __init__(self, storage: Storage, *, app: WSGIApplication | None = None, **options: Unpack[OptionsDict]) -> None:
+        self._service = Service(storage, **options)
+        self._app = app
+        self._send_content = RangeMiddleware(_content_app)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Handle one request (PEP 3333)."""
+        id = self._service.find_id(_path(environ, "PATH_INFO"))
+        if id is None and self._app is not None:
+            return self._app(environ, start_response)
+        request = self._request(environ, id or "")
+        exchange = self._service.exchange(request, _path(environ, "SCRIPT_NAME"), self._service.finished)
+        try:
+            check_id("none" if id is None else id)
+            response = self._respond(exchange, request, environ)
+            if response is None:
+                return self._send_content(environ, start_response)
+        except Refusal as refusal:
+            response = exchange.refuse(refusal)
+        start_response(_status_line(response.status), [*self._service.head(request, response)])
+        return [response.content]
+
+    def clean(self) -> int:
+        """Remove unfinished uploads that have expired; return how many. Call it from time to time, and at the start.
+
+        Files whose last byte came just before a crash are handed to ``finished`` now.
+        """
+        return self._service.clean(self._service.finished)
+
+    def _request(self, environ: Environ, id: str) -> Request:
+        fields = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
+        for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            if environ.get(name):
+                fields[name.replace("_", "-").lower()] = environ[name]
+        return self._service.request(environ["REQUEST_METHOD"], id, fields, is_ended=_tells_the_end(environ))
+
+    def _respond(self, exchange: Exchange, request: Request, environ: Environ) -> Response | None:
+        """Do what is asked for; None if content is to be sent, which environ then has."""
+        if request.content_length == 0 and "chunked" in request.fields.get("transfer-encoding", "").lower():
+            raise Refusal(Reason.LENGTH_REQUIRED)
+        exchange.begin()
+        intake = exchange.open(self._authorize(exchange, environ))
+        if intake is not None:
+            with contextlib.closing(intake):
+                if not _DROPPING.isdisjoint(environ):
+                    intake.bound(_SMALL)
+                _pump(environ["wsgi.input"].read, intake)
+                exchange.close(intake)
+        if not exchange.sends_content or exchange.upload is None:
+            return exchange.respond()
+        environ[_HEAD] = self._service.content_head(request, exchange.upload)
+        environ[_CONTENT] = exchange.content()
+        return None
+
+    def _authorize(self, exchange: Exchange, environ: Environ) -> str:
+        """Ask the deployer's hook; return the owner of an upload that is created."""
+        authorize = self._service.authorize
+        if authorize is None or exchange.upload is None:
+            return ""
+        for part in exchange.parts():
+            owner_of(authorize(environ, "see", part))
+        return owner_of(authorize(environ, exchange.action, exchange.upload))
+
+
+def _path(environ: Environ, name: str) -> str:
+    """A path as text: PEP 3333 has its bytes as latin-1."""
+    return str(environ.get(name, "").encode("latin-1").decode("utf-8", "replace"))
+
+
+def _tells_the_end(environ: Environ) -> bool:
+    """True if reading ends at the end of chunked content, and in no other way.
+
+    Granian's reading ends as well where the connection breaks: what came so far would be taken for the whole file.
+    """
+    return bool(environ.get("wsgi.input_terminated")) and environ.get("SERVER_SOFTWARE") != "Granian"
+
+
+def _pump(read: Callable[[int], bytes], intake: Intake) -> None:
+    """Read the content into the upload. An error of the server's while reading means that the client has gone."""
+    while size := intake.wanted:
+        try:
+            block = read(size)
+        except Exception:
+            intake.cut()
+            block = _rest(read, size)
+        if not block:
+            return
+        intake.take(block)
+
+
+def _rest(read: Callable[[int], bytes], size: int) -> bytes:
+    """Read the bytes that had come when the connection broke: gunicorn and cheroot give them to the next read."""
+    try:
+        return read(size)
+    except Exception:
+        return b""
+
+
+def _content_app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Send the content of an upload; around it, ``RangeMiddleware`` adds ranges."""
+    head = cast(Fields, environ[_HEAD])
+    start_response("200 OK", [*head])
+    body: Iterable[bytes] = environ["wsgi.file_wrapper"](environ[_CONTENT], _BLOCK)
+    return body
+
+
+def _status_line(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} Checksum Mismatch" if status == 460 else f"{status} Unknown"
