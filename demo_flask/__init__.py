@@ -1,11 +1,13 @@
 """A demo of rangeware: a Flask app that has no code for ranges, served with and without the middleware.
 
-``python -m demo_flask`` starts it. Only one line, in :func:`create_site`, uses rangeware.
+``python -m demo_flask`` starts it. Two lines in :func:`create_site` use rangeware: one adds ranges to all that the app
+sends, the other takes uploads that resume.
 """
 
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, abort, current_app, jsonify, redirect, render_template, request
@@ -13,11 +15,13 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response as AnyResponse
 
 from rangeware import RangeMiddleware
+from rangeware.uploads import FileStorage
 
 from .feed import Feed, RecordPlain
 from .inspector import FIELD_NAMES, METHODS, Address, BadQuestion, NoAnswer, inspect, read_question
-from .samples import Sample, prepare
+from .samples import INSTANCE, Sample, prepare
 from .slowline import SlowLine
+from .uploads import add_pages, make_storage, take_uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -26,20 +30,23 @@ _MAX_QUESTION = 64 * 1024
 _POLICY = "default-src 'self'"
 
 
-def create_site(address: Address, samples: dict[str, Sample] | None = None) -> WSGIApplication:
+def create_site(address: Address, samples: dict[str, Sample] | None = None,
+                directory: Path = INSTANCE) -> WSGIApplication:
     """Return the WSGI app of the demo: one Flask app, with rangeware at ``/`` and without it at ``/plain``.
 
     :param address: host and port of the server itself; the inspector sends its requests only there.
+    :param directory: where the sample data and the uploads are.
     """
-    samples = prepare() if samples is None else samples
-    feed = Feed(samples)
-    app = create_app(samples, feed, address)
+    samples = prepare(directory) if samples is None else samples
+    feed, storage = Feed(samples), make_storage(directory)
+    app = create_app(samples, feed, address, storage)
     wrapped = RangeMiddleware(app, on_plan=feed.on_plan)
-    return SlowLine(DispatcherMiddleware(RecordPlain(wrapped, feed), {"/plain": app}))
+    site = DispatcherMiddleware(RecordPlain(wrapped, feed), {"/plain": app})
+    return SlowLine(take_uploads(site, app, storage))
 
 
-def create_app(samples: dict[str, Sample], feed: Feed, address: Address) -> Flask:
-    """Return the Flask app: the files, the page, the feed and the inspector."""
+def create_app(samples: dict[str, Sample], feed: Feed, address: Address, storage: FileStorage) -> Flask:
+    """Return the Flask app: the files, the pages, the feed, the inspector and the login."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_QUESTION
     app.extensions["demo"] = {"samples": samples, "feed": feed, "address": address}
@@ -47,6 +54,7 @@ def create_app(samples: dict[str, Sample], feed: Feed, address: Address) -> Flas
     app.add_url_rule("/files/<name>", "file", send_sample)
     app.add_url_rule("/events", "events", list_events)
     app.add_url_rule("/inspect", "inspect", answer_question, methods=["POST"])
+    add_pages(app, storage)
     app.register_error_handler(BadQuestion, _explain_error(400))
     app.register_error_handler(NoAnswer, _explain_error(502))
     app.register_error_handler(413, lambda _: (jsonify(error="The request is too long."), 413))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import socket
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from . import create_site
 from .inspector import Address, host_and_port
-from .samples import Sample, prepare
+from .samples import INSTANCE, Sample, prepare
 
+_PATIENCE = 3.0  # seconds; a demo that was killed leaves a worker behind, which ends a second later
 _THREADS = 48  # a browser holds one connection for each player and download, and each occupies a thread
 
 _WELCOME = """
@@ -30,6 +34,13 @@ _WELCOME = """
       rangeware get --limit-rate 50M {url}/files/big.bin
 
   The last two download 1 GiB: stop one with Ctrl-C and run it again, and it resumes where it stopped.
+
+  Upload a file at
+
+      {url}/uploads
+
+  and pause it, reload the page, or end this demo and start it again: the upload goes on where it stopped.
+
   Press Ctrl-C here to stop the demo.
 """
 
@@ -39,9 +50,10 @@ _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with settings from code instead of a file; a single process, so that all threads share the feed."""
 
-    def __init__(self, address: Address, samples: dict[str, Sample]) -> None:
+    def __init__(self, address: Address, samples: dict[str, Sample], directory: Path) -> None:
         self._address = address
         self._samples = samples
+        self._directory = directory
         super().__init__()
 
     def load_config(self) -> None:
@@ -66,7 +78,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         print(_WELCOME.format(url=f"http://{host_and_port(near(self._address))}"), flush=True)
 
     def load(self) -> Any:
-        return create_site(near(self._address), self._samples)
+        return create_site(near(self._address), self._samples, self._directory)
 
 
 def _end_at_once(_: object) -> None:
@@ -92,18 +104,32 @@ def port_number(text: str) -> int:
 
 
 def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Parse ``--host`` and ``--port``."""
+    """Parse ``--host``, ``--port`` and ``--data``."""
     parser = argparse.ArgumentParser(prog="python -m demo_flask", description="Run rangeware's demo for the browser.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", default=8000, type=port_number, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--data", default=INSTANCE, type=Path, metavar="DIR",
+                        help="folder for the sample data and the uploads (default: demo_flask/instance)")
     return parser.parse_args(arguments)
 
 
 def check_free(address: Address) -> None:
-    """Check that the address is free. gunicorn would try five times, and report it less clearly.
+    """Check that the address is free, or soon will be. gunicorn would report it less clearly.
 
     :raises OSError: if the server cannot listen on the address.
     """
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            return _try_to_listen(address)
+        except OSError as exc:
+            if exc.errno != errno.EADDRINUSE:
+                raise
+            time.sleep(0.1)
+    return _try_to_listen(address)
+
+
+def _try_to_listen(address: Address) -> None:
     family, *_, where = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -119,10 +145,10 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as exc:
         sys.exit(f"Cannot listen on {host_and_port(address)}: {exc.strerror}. Choose another with --port or --host.")
     try:
-        samples = prepare()
+        samples = prepare(wanted.data)
     except OSError as exc:
         sys.exit(f"Cannot make the sample data in {exc.filename}: {exc.strerror}.")
-    Server(address, samples).run()
+    Server(address, samples, wanted.data).run()
 
 
 if __name__ == "__main__":

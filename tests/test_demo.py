@@ -39,8 +39,8 @@ def made(directory):
 
 
 @pytest.fixture
-def client(made):
-    return Client(create_site(("127.0.0.1", 1), made))
+def client(made, directory):
+    return Client(create_site(("127.0.0.1", 1), made, directory))
 
 
 def events(client, after=0):
@@ -335,8 +335,8 @@ def test_the_inspector_refuses_json_that_is_nested_too_deeply(client):
     assert "error" in answer.json
 
 
-def test_inspector_says_when_the_demo_does_not_answer(made):
-    client = Client(create_site(("127.0.0.1", free_port()), made))
+def test_inspector_says_when_the_demo_does_not_answer(made, directory):
+    client = Client(create_site(("127.0.0.1", free_port()), made, directory))
     answer = client.post("/inspect", json=QUESTION)
     assert answer.status_code == 502
     assert "did not respond" in answer.json["error"]

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import signal
 import socket
 import subprocess
@@ -37,9 +38,16 @@ def free_port() -> int:
         return port
 
 
-def start(port: int) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-m", "demo_flask", "--port", str(port)], cwd=ROOT, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def start(port: int, *arguments: str) -> "subprocess.Popen[str]":
+    """Start the demo in a session of its own, so that it can be killed with its worker."""
+    return subprocess.Popen([sys.executable, "-m", "demo_flask", "--port", str(port), *arguments], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """End it and its worker at once, as a loss of power would."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def stop(process: "subprocess.Popen[str]") -> str:
@@ -65,10 +73,10 @@ def wait_until_it_answers(demo: Demo) -> None:
 
 
 @contextlib.contextmanager
-def running_demo() -> Iterator[Demo]:
+def running_demo(*arguments: str) -> Iterator[Demo]:
     """A demo that answers, for as long as the block runs."""
     port = free_port()
-    demo = Demo(start(port), port)
+    demo = Demo(start(port, *arguments), port)
     wait_until_it_answers(demo)
     try:
         yield demo
