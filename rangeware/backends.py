@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
@@ -52,10 +53,32 @@ class AsyncBackend(Protocol):
         """End the listening, if there is any, and wait until it has ended."""
 
 
+class Threads:
+    """Threads for functions that may wait for a hook of the app's, which may need one of the usual threads itself."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._executor: ThreadPoolExecutor | None = None
+        self._limiter: Any = None
+
+    def executor(self) -> ThreadPoolExecutor:
+        """The threads for asyncio. They are started when they are needed first."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._count, "rangeware")
+        return self._executor
+
+    def limiter(self, trio: Any) -> Any:
+        """The limit of threads for trio."""
+        if self._limiter is None:
+            self._limiter = trio.CapacityLimiter(self._count)
+        return self._limiter
+
+
 class AsyncioBackend:
     """asyncio. The task that makes it is the one that runs the app."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: Threads | None = None) -> None:
+        self._executor = None if threads is None else threads.executor()
         self._task = asyncio.current_task()
         self._loop = asyncio.get_running_loop()
         self._stopped: list[asyncio.Future[None]] = []
@@ -63,7 +86,7 @@ class AsyncioBackend:
         self._listeners: list[asyncio.Future[None]] = []
 
     async def run_in_thread(self, function: Callable[[], Result]) -> Result:
-        future = asyncio.get_running_loop().run_in_executor(None, function)
+        future = asyncio.get_running_loop().run_in_executor(self._executor, function)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -156,15 +179,16 @@ def _count_cancellations(task: Any) -> int:
 class TrioBackend:
     """trio, and anyio on trio."""
 
-    def __init__(self, trio: Any) -> None:
+    def __init__(self, trio: Any, threads: Threads | None = None) -> None:
         self._trio = trio
+        self._limiter = None if threads is None else threads.limiter(trio)
         self._app_scope = trio.CancelScope()
         self._app_ended = trio.Event()
         self._listening = trio.CancelScope()
         self._listening_ended = trio.Event()
 
     async def run_in_thread(self, function: Callable[[], Result]) -> Result:
-        result: Result = await self._trio.to_thread.run_sync(function)
+        result: Result = await self._trio.to_thread.run_sync(function, limiter=self._limiter)
         return result
 
     def call_from_thread(self, function: Callable[[], Awaitable[Result]]) -> Result:
@@ -215,7 +239,12 @@ class TrioBackend:
         await self._listening_ended.wait()
 
 
-def current_backend() -> AsyncBackend:
-    """The backend of the library that runs the calling task."""
+def current_backend(threads: Threads | None = None) -> AsyncBackend:
+    """The backend of the library that runs the calling task.
+
+    :param threads: those that ``run_in_thread`` uses; None for the usual ones of the library.
+    """
     trio = sys.modules.get("trio")
-    return TrioBackend(trio) if trio is not None and trio.lowlevel.in_trio_task() else AsyncioBackend()
+    if trio is not None and trio.lowlevel.in_trio_task():
+        return TrioBackend(trio, threads)
+    return AsyncioBackend(threads)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..asgi import AsgiRangeMiddleware
-from ..backends import AsyncBackend, current_backend
+from ..backends import AsyncBackend, Threads, current_backend
 from .engine import Exchange, FinishedUpload, Intake
 from .protocol.values import Fields, Refusal, Request, Response
 from .service import OptionsDict, Service, check_id, owner_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 App = Callable[[Any, Any, Any], Awaitable[Any]]
 
 _BLOCK = 1 << 18  # bytes
+_THREADS = 64
 _PATHSEND = "http.response.pathsend"
 
 
@@ -38,6 +39,7 @@ class AsgiUploadApp:
 
     def __init__(self, storage: Storage, *, app: App | None = None, **options: Unpack[OptionsDict]) -> None:
         self._service = Service(storage, **options)
+        self._threads = Threads(_THREADS)
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -49,17 +51,19 @@ class AsgiUploadApp:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             await self._handle(scope, receive, send, id)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
 
     async def clean(self) -> int:
         """Remove unfinished uploads that have expired; return how many. Call it from time to time, and at the start.
 
         Files whose last byte came just before a crash are handed to ``finished`` now.
         """
-        backend = current_backend()
+        backend = current_backend(self._threads)
         return await backend.run_in_thread(partial(self._service.clean, partial(self._finished, backend)))
 
     async def _handle(self, scope: Any, receive: Any, send: Any, id: str | None) -> None:
-        backend = current_backend()
+        backend = current_backend(self._threads)
         request = self._request(scope, id or "")
         exchange = self._service.exchange(request, scope.get("root_path", ""), partial(self._finished, backend))
         try:
@@ -73,6 +77,8 @@ class AsgiUploadApp:
             response = exchange.respond()
         except Refusal as refusal:
             response = exchange.refuse(refusal)
+        finally:
+            exchange.release()
         await _send(send, response, self._service.head(request, response))
 
     def _request(self, scope: Any, id: str) -> Request:
@@ -80,16 +86,16 @@ class AsgiUploadApp:
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             fields[key] = f"{fields[key]}, {text}" if key in fields else text  # RFC 9110 5.3
-        return self._service.request(scope["method"], id, fields, is_ended=True)
+        has_content = "transfer-encoding" in fields or scope.get("http_version", "1.1") not in ("1.0", "1.1")
+        return self._service.request(scope["method"], id, fields, is_ended=has_content)
 
     async def _carry_out(self, exchange: Exchange, scope: Any, receive: Any, backend: AsyncBackend) -> None:
         await backend.run_in_thread(exchange.begin)
         owner = await self._authorize(exchange, scope, backend)
         intake = await backend.run_in_thread(partial(exchange.open, owner))
         if intake is not None:
-            with contextlib.closing(intake):
-                await _pump(receive, intake, backend)
-                await backend.run_in_thread(partial(exchange.close, intake))
+            await _pump(receive, intake, backend)
+            await backend.run_in_thread(partial(exchange.close, intake))
 
     async def _authorize(self, exchange: Exchange, scope: Any, backend: AsyncBackend) -> str:
         """Ask the deployer's hook; return the owner of an upload that is created."""
@@ -117,7 +123,11 @@ async def _pump(receive: Any, intake: Intake, backend: AsyncBackend) -> None:
     gathered = bytearray()
     more = True
     while more and intake.wanted:
-        message = await receive()
+        try:
+            message = await receive()
+        except BaseException:  # the request is cancelled: what has come is kept
+            intake.take(bytes(gathered))
+            raise
         more = message.get("more_body", False)
         gathered += message.get("body", b"")
         if message["type"] == "http.disconnect":

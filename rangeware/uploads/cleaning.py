@@ -22,15 +22,16 @@ def clean(storage: Storage, expires: float | None, finish: Callable[[Upload], ob
     """
     count = 0
     for upload in storage.uploads():
-        is_old = expires is not None and upload.touched + expires < time.time()
-        if upload.is_pending:
+        end = None if expires is None else time.time() - expires
+        is_old = end is not None and upload.touched < end
+        if upload.has_all:
             is_old = is_old and finish is not None and not _is_accepted(finish, upload)
         with contextlib.suppress(Refusal):
             if is_old and not upload.is_complete:
-                storage.remove(upload.id)
+                storage.remove(upload.id, end)
                 count += 1
             elif is_old and forget and _is_taken(storage, upload.id):
-                storage.remove(upload.id)
+                storage.remove(upload.id, end)
     storage.recount()
     return count
 

@@ -29,10 +29,11 @@ def reserve(fd: int, length: int) -> None:
     """
     if length > _LONGEST:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    if length and not _fallocate(fd, _KEEP_SIZE, 0, length):
-        disk = os.fstatvfs(fd)
-        if disk.f_bavail * disk.f_frsize < length - os.fstat(fd).st_size:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    disk = os.fstatvfs(fd)  # first: fallocate would take all there is before it finds that it is not enough
+    if disk.f_bavail * disk.f_frsize < length - os.fstat(fd).st_size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if length:
+        _fallocate(fd, _KEEP_SIZE, 0, length)
 
 
 def punch(fd: int, start: int, end: int) -> None:

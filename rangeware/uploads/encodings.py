@@ -14,6 +14,7 @@ from email.message import Message
 from .protocol.values import Digest
 
 _LONGEST_METADATA = 8192  # characters
+_LONGEST_DISPOSITION = 2048  # characters
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+")  # printable ASCII without space and comma
 _ALGORITHMS = {"sha1": 20, "sha256": 32, "md5": 16}  # bytes
 _RFC_9530 = {"sha-256": "sha256", "sha-512": "sha512"}  # section 5: the others are not to be relied on
@@ -46,9 +47,11 @@ def format_metadata(metadata: Mapping[str, str]) -> str:
 def parse_file_name(disposition: str) -> str:
     """Return the file name in a Content-Disposition as the client wrote it, for display only; "" if it has none."""
     message = Message()
+    if len(disposition) > _LONGEST_DISPOSITION:  # the parser takes quadratic time
+        return ""
     try:
         message["Content-Disposition"] = disposition
-        name = message.get_filename("")
+        name = message.get_filename("").encode("utf-8", "replace").decode()
     except (LookupError, ValueError, TypeError):  # of odd charsets and continuations (RFC 2231)
         return ""
     try:

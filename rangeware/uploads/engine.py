@@ -24,6 +24,7 @@ from .storage import Storage, Writer
 
 _LOG = logging.getLogger("rangeware")
 _BLOCK = 1 << 20  # bytes
+_LEFT = 5.0  # seconds without a byte, after which a request that awaits a checksum counts as dead
 _ACTIONS = {Create: "create", Append: "append", Cancel: "end"}
 _KEPT = (Reason.CUT_SHORT, Reason.LOCKED, Reason.HOOK, Reason.NO_SPACE, Reason.UNAVAILABLE)
 
@@ -83,7 +84,13 @@ class Exchange:
         self._request = request
         self._context = Context(limits, base, time.time())
         self._operation: Operation | None = None
+        self._intake: Intake | None = None
         self.upload: Upload | None = None
+
+    def release(self) -> None:
+        """Release what is held open, at the end of the request."""
+        if self._intake is not None:
+            self._intake.close()
 
     @property
     def action(self) -> str:
@@ -120,11 +127,11 @@ class Exchange:
 
     def _look(self, upload: Upload) -> Upload:
         """The upload as the client is told about it. What a crash or a hook kept from being complete is completed."""
-        ends_others = isinstance(self._operation, Look) and self._operation.ends_others
-        has_all = isinstance(self._operation, Look) and not ends_others and upload.offset == upload.length  # tus
-        if upload.is_pending or (has_all and not upload.is_complete and not upload.is_partial):
+        if upload.has_all:
             return self.finish(upload)
-        if not (ends_others or upload.has_unchecked) or upload.is_complete:
+        ends_others = isinstance(self._operation, Look) and self._operation.ends_others
+        is_left = upload.has_unchecked and self._context.now - upload.touched > _LEFT
+        if upload.is_complete or not (ends_others or is_left):
             return upload
         try:
             with contextlib.closing(self._storage.claim(upload.id)) as writer:  # a request that hangs writes no more
@@ -165,7 +172,7 @@ class Exchange:
     def _find(self, id: str) -> Upload:
         upload = self._storage.find(id)
         expiry = self._context.expiry(upload)
-        if expiry is not None and expiry < self._context.now and not upload.is_pending:
+        if expiry is not None and expiry < self._context.now and not upload.has_all:
             raise Refusal(Reason.GONE)
         return upload
 
@@ -183,7 +190,7 @@ class Exchange:
         self.upload = upload
         if parts:
             self.upload = self._concatenate(upload, parts)
-        return None if append is None else self._intake(append._replace(id=upload.id), upload)
+        return None if append is None else self._take(append._replace(id=upload.id), upload)
 
     def _concatenate(self, upload: Upload, parts: list[Upload]) -> Upload:
         try:
@@ -215,7 +222,7 @@ class Exchange:
         if upload.is_complete or upload.is_pending:
             self.upload = self._append_nothing(append, upload)
             return None
-        return self._intake(append, upload)
+        return self._take(append, upload)
 
     def _append_nothing(self, append: Append, upload: Upload) -> Upload:
         if upload.is_complete and append.completes is not None:
@@ -232,12 +239,15 @@ class Exchange:
             self._end_invalid(upload, refusal)
             raise
 
-    def _intake(self, append: Append, upload: Upload) -> Intake:
+    def _take(self, append: Append, upload: Upload) -> Intake:
         writer = self._storage.claim(append.id, append.offset)
         try:
-            if append.length is not None and upload.length is None:
+            if append.length is not None and writer.upload.length is None:
                 writer.describe(replace(upload, length=append.length))
-            return Intake(writer, append, self._request.content_length, self._context.limits)
+            if append.length not in (None, writer.upload.length):
+                raise Refusal(Reason.INCONSISTENT_LENGTH, writer.upload)
+            self._intake = Intake(writer, append, self._request.content_length, self._context.limits)
+            return self._intake
         except BaseException:
             writer.close()
             raise

@@ -3,8 +3,8 @@
 For each upload the folder has ``ID.data``, whose length is the offset, and ``ID.json``, which describes it. A request
 that begins to write sets the time of ``ID.json``: that time is its ticket, and each block is written under a lock only
 while the ticket is still valid. So a request whose connection hangs never keeps another one out, and two requests
-never mix their blocks. Once all bytes are there, ``ID.data`` is moved to its place; once the hook has accepted the
-file, ``ID.json`` becomes ``ID.done``. Finishing needs no space on the disk.
+never mix their blocks. Once all bytes are there, ``ID.data`` is moved to its place and ``ID.json`` becomes ``ID.hook``;
+once the hook has accepted the file, that becomes ``ID.done``. Finishing needs no space on the disk.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,8 +25,9 @@ from .disk import flush, locked, missing, opened, punch, refusals, reserve, writ
 from .protocol.values import Digest, Reason, Refusal, Upload
 from .usage import Usage
 
-_STORED = ("length", "metadata", "raw_metadata", "owner", "concat")
+_STORED = ("length", "metadata", "raw_metadata", "owner", "concat", "ends_at_length")
 _WRITE_BACK = 16 << 20  # bytes
+_ID = re.compile("[0-9a-f]{32}")
 
 
 class FileStorage:
@@ -50,9 +52,9 @@ class FileStorage:
         self, directory: str | os.PathLike[str], *, final: str | os.PathLike[str] | None = None,
         quota: int | None = None, user_quota: int | None = None,
     ) -> None:
-        self.directory = Path(directory)
+        self.directory = Path(directory).absolute()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.final = None if final is None else Path(final)
+        self.final = None if final is None else Path(final).absolute()
         if self.final is not None:
             self.final.mkdir(parents=True, exist_ok=True)
             if self.final.stat().st_dev != self.directory.stat().st_dev:
@@ -79,6 +81,7 @@ class FileStorage:
                     self._store(upload)
                 except BaseException:
                     os.unlink(data)
+                    self._description(upload.id).unlink(missing_ok=True)
                     raise
         except BaseException:
             self._charge(upload.owner, -(upload.length or 0))
@@ -94,22 +97,24 @@ class FileStorage:
 
     def find(self, id: str) -> Upload:
         """See ``Storage.find``."""
-        with contextlib.suppress(FileNotFoundError, ValueError):  # moved between two of our calls: look again
+        with contextlib.suppress(FileNotFoundError):  # moved between two of our calls: look again
             return self._find(id)
         try:
             return self._find(id)
-        except (FileNotFoundError, json.JSONDecodeError):
+        except FileNotFoundError:
             raise Refusal(Reason.MISSING) from None
 
     def _find(self, id: str) -> Upload:
         upload, unchecked_from = self._load(id)
         if upload.is_complete:  # the app may have moved the file away since
             return replace(upload, offset=upload.length or 0)
-        data, moved = self._data(id), self.path(id)
-        is_moved = moved.exists() and not data.exists()
-        with opened(moved if is_moved else data, os.O_RDONLY) as fd:
-            flush(fd)
+        is_moved = upload.is_pending or not self._data(id).exists()
+        path = self.path(id) if is_moved else self._data(id)
+        if upload.is_pending and not path.exists():  # the hook has moved it, and not returned yet
+            return replace(upload, offset=upload.length or 0)
+        with opened(path, os.O_RDONLY) as fd:
             status = os.fstat(fd)
+            flush(fd)
         offset = status.st_size if unchecked_from is None else unchecked_from
         return replace(
             upload, offset=offset, length=offset if is_moved else upload.length, is_pending=is_moved,
@@ -158,22 +163,27 @@ class FileStorage:
             self._take_ticket(upload.id)
             os.rename(self._data(upload.id), self.path(upload.id))
             self._sync(self.path(upload.id).parent)
+        if self._description(upload.id).exists():
+            os.rename(self._description(upload.id), self._descriptions(upload.id)[1])
         accept(replace(upload, length=upload.offset, is_pending=True))
-        os.rename(self._description(upload.id), self._done(upload.id))
+        os.rename(*self._descriptions(upload.id)[1:])
         self._sync(self.directory)
         self._charge(upload.owner, self._counted(replace(upload, is_complete=True)) - self._counted(upload))
 
-    def remove(self, id: str, discard: Callable[[str], object] | None = None) -> None:
+    def remove(self, id: str, touched_before: float | None = None,
+               discard: Callable[[str], object] | None = None) -> None:
         """See ``Storage.remove``. ``discard`` is called with the id under the lock, before anything is removed."""
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(FileNotFoundError):  # the app may have moved a finished file away
                 stack.enter_context(locked(stack.enter_context(self._content(id))))
             upload = self.find(id)
+            if touched_before is not None and upload.touched >= touched_before:
+                raise Refusal(Reason.LOCKED)
             count = self._counted(upload)
             if discard is not None:
                 discard(id)
-            with missing():
-                os.unlink(self._done(id) if upload.is_complete else self._description(id))
+            for path in self._descriptions(id):
+                path.unlink(missing_ok=True)
             if not upload.is_complete or self.final is None:
                 path = self.path(id) if upload.is_complete or upload.is_pending else self._data(id)
                 path.unlink(missing_ok=True)
@@ -196,7 +206,9 @@ class FileStorage:
         """See ``Storage.uploads``. What a crash left without a description is removed after a day."""
         for entry in os.scandir(self.directory):
             id, _, kind = entry.name.partition(".")
-            if kind in ("json", "done"):
+            if not _ID.fullmatch(id):
+                continue
+            if kind in ("json", "hook", "done"):
                 with contextlib.suppress(Refusal):
                     yield self.find(id)
             elif kind in ("data", "new") and not self._description(id).exists():
@@ -225,8 +237,10 @@ class FileStorage:
     def _description(self, id: str) -> Path:
         return self.directory / f"{id}.json"
 
-    def _done(self, id: str) -> Path:
-        return self.directory / f"{id}.done"
+    def _descriptions(self, id: str) -> tuple[Path, Path, Path]:
+        """The names of the description one after the other: until all bytes are there, while the hook is called, and
+        once it has accepted the file."""
+        return self._description(id), self.directory / f"{id}.hook", self.directory / f"{id}.done"
 
     def _charge(self, owner: str, count: int) -> None:
         if self.usage is not None and count:
@@ -234,17 +248,17 @@ class FileStorage:
 
     def _load(self, id: str) -> tuple[Upload, int | None]:
         """Read the description of an upload, and the offset from which on bytes are kept back."""
+        path = next(filter(Path.exists, self._descriptions(id)), self._description(id))
+        text = path.read_bytes()
         try:
-            path, is_complete = self._description(id), False
-            text = path.read_bytes()
-        except FileNotFoundError:
-            path, is_complete = self._done(id), True
-            text = path.read_bytes()
-        stored: dict[str, Any] = json.loads(text)
-        digest = stored["digest"] and Digest(stored["digest"][0], bytes.fromhex(stored["digest"][1]))
-        upload = Upload(id, digest=digest, is_complete=is_complete, touched=path.stat().st_mtime,
-                        place=tuple(stored["place"]), **{name: stored[name] for name in _STORED})
-        return upload, stored["unchecked_from"]
+            stored: dict[str, Any] = json.loads(text)
+            digest = stored["digest"] and Digest(stored["digest"][0], bytes.fromhex(stored["digest"][1]))
+            upload = Upload(id, digest=digest, is_pending=path.suffix == ".hook", is_complete=path.suffix == ".done",
+                            touched=path.stat().st_mtime, place=tuple(stored["place"]),
+                            **{name: stored[name] for name in _STORED})
+            return upload, stored["unchecked_from"]
+        except (ValueError, KeyError, TypeError):
+            raise Refusal(Reason.MISSING, text="the description of the upload cannot be read") from None
 
     def _store(self, upload: Upload, unchecked_from: int | None = None) -> None:
         """Write the description of an upload. It is replaced at once, or not at all."""
@@ -292,24 +306,26 @@ class FileWriter:
         id = self.upload.id
         with self._lock():
             upload, unchecked_from = self._storage._load(id)
-            if unchecked_from is not None:  # a request that awaited a checksum was cut short, or is ended now
-                if offset == unchecked_from or not self._storage.keeps_all:
-                    os.ftruncate(self._fd, unchecked_from)
-                self._storage._store(upload)
-            self.upload = replace(upload, offset=os.fstat(self._fd).st_size)
+            size = os.fstat(self._fd).st_size
+            drops = unchecked_from is not None and (
+                offset is not None or size == upload.length or not self._storage.keeps_all)
+            self.upload = replace(upload, offset=unchecked_from if drops and unchecked_from is not None else size)
             if offset not in (None, self.upload.offset):
+                flush(self._fd)
                 raise Refusal(Reason.WRONG_OFFSET, self.upload)
+            if unchecked_from is not None:  # a request that awaited a checksum was cut short, or is ended now
+                os.ftruncate(self._fd, self.upload.offset)
+                self._storage._store(upload)
             self._ticket = self._storage._take_ticket(id)
         self._position = self._written_back = self.upload.offset
 
     def write(self, block: bytes) -> None:
         """See ``Writer.write``."""
-        if self.upload.length is None:
-            self._storage._charge(self.upload.owner, len(block))
         with self._lock():
             self._check_ticket()
-            for count in write_pieces(self._fd, block, self._position):
-                self._position += count
+            with self._charged(len(block) if self.upload.length is None else 0):
+                for count in write_pieces(self._fd, block, self._position):
+                    self._position += count
         if self._position - self._written_back >= _WRITE_BACK:
             write_back(self._fd, self._written_back, self._position)
             self._written_back = self._position
@@ -317,8 +333,7 @@ class FileWriter:
     def describe(self, upload: Upload) -> None:
         """See ``Writer.describe``."""
         length = upload.length or 0
-        self._storage._charge(upload.owner, length - self._position)
-        with self._lock():
+        with self._lock(), self._charged(length - self._position):
             reserve(self._fd, min(length, self._storage.reserved))
             self._update(replace(self.upload, length=upload.length))
         self.upload = replace(self.upload, length=upload.length)
@@ -349,6 +364,8 @@ class FileWriter:
             self._check_ticket()
             if not keep and self._held_from is not None:
                 os.ftruncate(self._fd, self._held_from)
+                if self.upload.length is None:
+                    self._storage._charge(self.upload.owner, self._held_from - self._position)
                 self._position = self._held_from
             flush(self._fd)
             self._update(self.upload)
@@ -369,6 +386,17 @@ class FileWriter:
     def _lock(self) -> Iterator[None]:
         with locked(self._fd), self._storage._finished(self.upload.id), refusals():
             yield
+
+    @contextlib.contextmanager
+    def _charged(self, count: int) -> Iterator[None]:
+        """Count bytes for the quotas; not those that could not be written after all."""
+        before = self._position
+        self._storage._charge(self.upload.owner, count)
+        try:
+            yield
+        except BaseException:
+            self._storage._charge(self.upload.owner, self._position - before - count)
+            raise
 
     def _check_ticket(self) -> None:
         if self._storage._ticket(self.upload.id) != self._ticket:

@@ -109,9 +109,9 @@ class S3Storage:
 
         return self._local.finish(id, complete)
 
-    def remove(self, id: str) -> None:
+    def remove(self, id: str, touched_before: float | None = None) -> None:
         """See ``Storage.remove``."""
-        self._local.remove(id, self._discard)
+        self._local.remove(id, touched_before, self._discard)
 
     def open(self, id: str) -> BinaryIO:
         """See ``Storage.open``. The object is made now if it is not there: all bytes of the upload must be."""

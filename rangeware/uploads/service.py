@@ -19,6 +19,7 @@ from .storage import Storage
 _ID = re.compile("[0-9a-f]{32}")
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
 _HARMLESS = re.compile(r"(?:image/(?!svg)|audio/|video/|font/)[a-z0-9.+-]+|text/plain|application/(?:pdf|zip|gzip)")
+_MOST = {"max_size": 2**62, "expires": 10**10}  # bytes, and seconds: 300 years
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\"\\/]")
 
 
@@ -54,8 +55,9 @@ class Service:
             raise InvalidOption(f"path must begin and end with '/', not {self.path!r}")
         for name in ("max_size", "expires"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0):
-                raise InvalidOption(f"{name} must be a number above 0 or None, not {value!r}")
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))
+                                      or not 0 < value < _MOST[name]):
+                raise InvalidOption(f"{name} must be a number above 0 and below {_MOST[name]}, or None, not {value!r}")
 
     def find_id(self, path: str) -> str | None:
         """The part of a path that names an upload; "" for the address where uploads are created, None if it is neither

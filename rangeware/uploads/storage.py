@@ -79,9 +79,10 @@ class Storage(Protocol):
         :raises Refusal: MISSING or LOCKED; also whatever ``accept`` raises.
         """
 
-    def remove(self, id: str) -> None:
+    def remove(self, id: str, touched_before: float | None = None) -> None:
         """Remove an upload, also a finished one; whoever writes it finds out at its next ``write``.
 
+        :param touched_before: seconds of Unix time: only if it has not been written to since.
         :raises Refusal: MISSING or LOCKED.
         """
 

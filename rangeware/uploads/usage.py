@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from .disk import refusals
 from .protocol.values import Reason, Refusal
 
 
@@ -29,7 +30,7 @@ class Usage:
 
         :raises Refusal: NO_SPACE if they are more than a quota then.
         """
-        with self._open() as fd:
+        with refusals(), self._open() as fd:
             counts = _read(fd)
             counts[owner] = max(0, counts.get(owner, 0) + count)
             if count > 0 and (_exceeds(sum(counts.values()), self._quota) or _exceeds(counts[owner], self._user_quota)):
@@ -67,6 +68,7 @@ def _read(fd: int) -> dict[str, int]:
 
 
 def _write(fd: int, counts: dict[str, int]) -> None:
+    """Write the numbers. A process that is killed between the two calls leaves spaces, which do not matter."""
     text = json.dumps({owner: count for owner, count in counts.items() if count}).encode()
-    os.pwrite(fd, text, 0)
+    os.pwrite(fd, text.ljust(os.fstat(fd).st_size), 0)
     os.ftruncate(fd, len(text))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
+from wsgiref.util import FileWrapper
 
 from ..wsgi import RangeMiddleware
 from .engine import Exchange, Intake
@@ -68,6 +68,8 @@ class UploadApp:
                 return self._send_content(environ, start_response)
         except Refusal as refusal:
             response = exchange.refuse(refusal)
+        finally:
+            exchange.release()
         start_response(_status_line(response.status), [*self._service.head(request, response)])
         return [response.content]
 
@@ -92,11 +94,10 @@ class UploadApp:
         exchange.begin()
         intake = exchange.open(self._authorize(exchange, environ))
         if intake is not None:
-            with contextlib.closing(intake):
-                if not _DROPPING.isdisjoint(environ):
-                    intake.bound(_SMALL)
-                _pump(environ["wsgi.input"].read, intake)
-                exchange.close(intake)
+            if not _DROPPING.isdisjoint(environ):
+                intake.bound(_SMALL)
+            _pump(environ["wsgi.input"].read, intake)
+            exchange.close(intake)
         if not exchange.sends_content or exchange.upload is None:
             return exchange.respond()
         environ[_HEAD] = self._service.content_head(request, exchange.upload)
@@ -151,7 +152,7 @@ def _content_app(environ: Environ, start_response: StartResponse) -> Iterable[by
     """Send the content of an upload; around it, ``RangeMiddleware`` adds ranges."""
     head = cast(Fields, environ[_HEAD])
     start_response("200 OK", [*head])
-    body: Iterable[bytes] = environ["wsgi.file_wrapper"](environ[_CONTENT], _BLOCK)
+    body: Iterable[bytes] = environ.get("wsgi.file_wrapper", FileWrapper)(environ[_CONTENT], _BLOCK)
     return body
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import hashlib
 import logging
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 import trio
 
 from rangeware.errors import InvalidOption
-from rangeware.uploads import AsgiUploadApp, FileStorage, FinishedUpload, Refused, Upload, UploadApp, disk
+from rangeware.uploads import AsgiUploadApp, FileStorage, FinishedUpload, Refused, Upload, UploadApp, disk, engine
 from rangeware.uploads.command import main
 from tests.asgi_support import Wire, scope_for
 from tests.support import environ_for, run
@@ -143,7 +145,7 @@ def test_trio(storage: FileStorage) -> None:
         return "ada"
 
     app = AsgiUploadApp(storage, finished=finished, authorize=authorize)
-    scope = scope_for("POST", "/", upload_complete="?1")
+    scope = scope_for("POST", "/", upload_complete="?1", content_length="10")
 
     async def converse() -> int:
         wire = Wire(scope, trio.Event(), body=CONTENT)
@@ -156,18 +158,26 @@ def test_trio(storage: FileStorage) -> None:
     assert [upload.owner for upload in storage.uploads()] == ["ada"]
 
 
-def test_a_crash_between_the_last_byte_and_the_end(twin: str, storage: FileStorage) -> None:
-    """A client of tus takes an offset at the end for success: then the hook has been called."""
+@pytest.mark.parametrize("is_cleaned", [True, False])
+def test_a_crash_between_the_last_byte_and_the_end(twin: str, storage: FileStorage, is_cleaned: bool) -> None:
+    """A client of tus takes an offset at the end for success: then the hook has been called. So does cleaning."""
     calls: list[Any] = []
     app = app_of(twin, storage, finished=calls.append)
     location = create(app, 10)
     writer = storage.claim(location[1:])
     writer.write(CONTENT)
     writer.close()
-    assert ask(app, "HEAD", location).get("Upload-Complete") == "?0"  # the draft's client would complete it
-    assert not calls
+    if is_cleaned:
+        assert cleaned(app) == 0
     assert (offset_of(app, location), len(calls)) == (10, 1)
     assert ask(app, "HEAD", location).get("Upload-Complete") == "?1"
+
+
+def test_only_the_client_completes_an_upload_of_the_draft(twin: str, storage: FileStorage) -> None:
+    app = app_of(twin, storage, expires=100)
+    location = ask(app, "POST", "/", {"Upload-Complete": "?0", "Upload-Length": "10"}, CONTENT).get("Location") or ""
+    assert (offset_of(app, location), cleaned(app)) == (10, 0)
+    assert ask(app, "HEAD", location).get("Upload-Complete") == "?0"
 
 
 def test_surplus_does_not_end_an_upload_that_is_all_there(twin: str, storage: FileStorage) -> None:
@@ -178,16 +188,37 @@ def test_surplus_does_not_end_an_upload_that_is_all_there(twin: str, storage: Fi
     assert offset_of(app, location) == 10
 
 
-def test_bytes_whose_checksum_never_came_count_once_the_client_asks(twin: str, storage: FileStorage) -> None:
+@pytest.mark.parametrize(("left", "offset"), [(-1.0, 4), (60.0, 0)])
+def test_bytes_whose_checksum_never_came_count_once_the_client_asks(
+        twin: str, storage: FileStorage, monkeypatch: pytest.MonkeyPatch, left: float, offset: int) -> None:
+    """Not while their request may still be alive."""
+    monkeypatch.setattr(engine, "_LEFT", left)
     app = app_of(twin, storage)
     location = create(app, 10)
     writer = storage.claim(location[1:])
     writer.hold_back()
     writer.write(b"0123")
+    assert offset_of(app, location) == offset
+    if not offset:
+        writer.release(keep=True)
     writer.close()
-    assert offset_of(app, location) == 4
     assert patch(app, location, 4, b"456789").status == 204
     assert stored(storage, location) == CONTENT
+
+
+def test_bytes_without_their_checksum_never_complete_an_upload(twin: str, storage: FileStorage,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_LEFT", -1.0)
+    calls: list[Any] = []
+    app = app_of(twin, storage, finished=calls.append)
+    location = create(app, 10)
+    writer = storage.claim(location[1:])
+    writer.hold_back()
+    writer.write(b"xxxxxxxxxx")
+    writer.close()
+    assert (offset_of(app, location), calls) == (0, [])
+    assert patch(app, location, 0, CONTENT).status == 204
+    assert (stored(storage, location), len(calls)) == (CONTENT, 1)
 
 
 def test_an_upload_that_is_locked(twin: str, storage: FileStorage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +230,108 @@ def test_an_upload_that_is_locked(twin: str, storage: FileStorage, monkeypatch: 
         for answer in (ask(app, "HEAD", location), patch(app, location, 0, CONTENT)):
             assert (answer.status, answer.get("Retry-After")) == (423, "1")
     assert patch(app, location, 0, CONTENT).status == 204
+
+
+def test_two_requests_that_tell_different_lengths(twin: str, storage: FileStorage,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_of(twin, storage)
+    location = create(app, None)
+    real = storage.claim
+
+    def meanwhile(id: str, offset: int | None = None) -> Any:
+        with contextlib.closing(real(id)) as writer:
+            writer.describe(Upload(id, 20))
+        return real(id, offset)
+
+    monkeypatch.setattr(storage, "claim", meanwhile)
+    assert patch(app, location, 0, CONTENT, Upload_Length="10").status == 400
+    assert storage.find(location[1:]).length == 20
+
+
+def test_an_overridden_get_of_a_server_without_a_file_wrapper(storage: FileStorage) -> None:
+    app = UploadApp(storage)
+    location = uploaded(app)
+    answer = ask(app, "POST", location, {**TUS, "X-HTTP-Method-Override": "GET"})
+    assert (answer.status, answer.body) == (200, CONTENT)
+
+
+def test_hooks_may_use_the_threads_of_the_loop(storage: FileStorage) -> None:
+    async def finished(file: FinishedUpload) -> None:
+        await asyncio.to_thread(file.digest)
+
+    app = AsgiUploadApp(storage, finished=finished)
+
+    async def upload() -> int:
+        scope = scope_for("POST", "/", upload_complete="?1", content_length="10")
+        wire = Wire(scope, asyncio.Event(), body=CONTENT)
+        await app(scope, wire.receive, wire.send)
+        return wire.answer().status
+
+    async def many() -> list[int]:
+        return await asyncio.wait_for(asyncio.gather(*(upload() for _ in range(40))), 30)
+
+    assert asyncio.run(many()) == [201] * 40
+
+
+def test_a_cancelled_request_keeps_what_came(storage: FileStorage) -> None:
+    app = AsgiUploadApp(storage)
+    location = create(app, 10)
+    scope = scope_for("PATCH", location, upload_offset="0", content_length="10", tus_resumable="1.0.0",
+                      content_type="application/offset+octet-stream")
+
+    async def converse() -> None:
+        messages = [{"type": "http.request", "body": b"0123", "more_body": True}]
+        waiting = asyncio.Event()
+
+        async def receive() -> Any:
+            if not messages:
+                waiting.set()
+                await asyncio.Event().wait()
+            return messages.pop()
+
+        task = asyncio.ensure_future(app(scope, receive, None))
+        await waiting.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    before = len(os.listdir("/proc/self/fd"))
+    asyncio.run(converse())
+    assert (offset_of(app, location), len(os.listdir("/proc/self/fd"))) == (4, before)
+
+
+def test_a_cancelled_request_closes_its_file(storage: FileStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is cancelled while the file is being opened in a thread."""
+    app = AsgiUploadApp(storage)
+    location = create(app, 10)
+    real = storage.claim
+    began = threading.Event()
+
+    def slow(*given: Any) -> Any:
+        began.set()
+        time.sleep(0.05)
+        return real(*given)
+
+    monkeypatch.setattr(storage, "claim", slow)
+    scope = scope_for("PATCH", location, upload_offset="0", content_length="10", tus_resumable="1.0.0",
+                      content_type="application/offset+octet-stream")
+
+    async def converse() -> None:
+        task = asyncio.ensure_future(app(scope, None, None))
+        while not began.is_set():
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(converse())
+    assert not [each for each in os.listdir("/proc/self/fd") if _leads_to(each, location[1:])]
+
+
+def _leads_to(descriptor: str, name: str) -> bool:
+    try:
+        return name in os.readlink(f"/proc/self/fd/{descriptor}")
+    except FileNotFoundError:
+        return False
 
 
 def test_a_length_beyond_the_quota_is_not_taken(twin: str, tmp_path: Path) -> None:
@@ -216,7 +349,6 @@ def test_a_disk_that_is_full_when_parts_are_put_together(twin: str, storage: Fil
     app = app_of(twin, storage)
     part = uploaded(app, Upload_Concat="partial")
     with monkeypatch.context() as patched:
-        patched.setattr(disk, "write_pieces", full)
         patched.setattr("rangeware.uploads.file_storage.write_pieces", full)
         answer = ask(app, "POST", "/", {**TUS, "Upload-Concat": f"final;{part}"})
     assert (answer.status, answer.get("Location")) == (507, None)
@@ -319,6 +451,13 @@ def test_an_asgi_app_around_another(storage: FileStorage) -> None:
 
     asyncio.run(AsgiUploadApp(storage, app=lifespan)({"type": "lifespan"}, None, None))
     asyncio.run(AsgiUploadApp(storage)({"type": "lifespan"}, None, None))
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(AsgiUploadApp(storage)({"type": "websocket", "path": "/"}, None, send))
+    assert sent == [{"type": "websocket.close"}]
     assert kinds == ["lifespan"]
 
 
@@ -346,6 +485,7 @@ def test_behind_a_proxy(twin: str, storage: FileStorage, proto: str, host: str, 
 
 @pytest.mark.parametrize("options", [
     {"path": "files/"}, {"path": "/files"}, {"max_size": 0}, {"max_size": "1"}, {"expires": -1}, {"expires": True},
+    {"expires": float("inf")}, {"expires": float("nan")}, {"max_size": 2**62},
 ])
 def test_options_that_cannot_work(twin: str, storage: FileStorage, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidOption, match=next(iter(options))):

@@ -74,10 +74,16 @@ def test_digests(value: str, digest: Digest | None) -> None:
     ('inline; filename="a b.txt"', "a b.txt"), ("inline; filename=a", "a"), ("", ""), ("inline", ""),
     ("attachment; filename*=UTF-8''%e2%9c%93.txt", "✓.txt"), ('x; filename="\u00c3\u00a4"', "ä"),
     ('x; filename="\u00e4"', "ä"), (f"x; filename*{'9' * 5000}=a", ""),
+    ("x; filename*=a\0b''%41", ""), ("x; filename*=utf-7''+2AA-", "?"),
     ("x; filename*=utf-99''%ff", "\u00ff"), ('x; filename="', '"'),
 ])
 def test_file_names(disposition: str, name: str) -> None:
     assert parse_file_name(disposition) == name
+
+
+@pytest.mark.parametrize("text", ['a; x="' + ";" * 65536, 'a; x="' + '\\";' * 20000, "a" * 65536])
+def test_long_dispositions_are_not_parsed(text: str) -> None:
+    assert parse_file_name(text) == ""
 
 
 @given(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=200))

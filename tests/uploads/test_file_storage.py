@@ -282,6 +282,54 @@ def test_a_file_that_the_hook_moves_away(tmp_path: Path, length: int | None) -> 
     refused(Reason.MISSING, storage.find, upload.id)
 
 
+def test_a_hook_that_moves_the_file_and_raises(tmp_path: Path) -> None:
+    """The upload is neither missing nor complete, and can be removed."""
+    storage = FileStorage(tmp_path / "uploads", final=tmp_path / "final")
+    upload = created(storage, CONTENT)
+    seen: list[Upload] = []
+
+    def accept(given: Upload) -> None:
+        storage.path(given.id).rename(tmp_path / "taken")
+        seen.append(storage.find(given.id))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        storage.finish(upload.id, accept)
+    for found in (*seen, storage.find(upload.id)):
+        assert (found.is_pending, found.is_complete, found.offset) == (True, False, 10)
+    storage.remove(upload.id)
+    refused(Reason.MISSING, storage.find, upload.id)
+    refused(Reason.MISSING, storage.remove, upload.id)
+
+
+def test_only_what_is_old_is_removed(storage: FileStorage) -> None:
+    upload = created(storage)
+    refused(Reason.LOCKED, storage.remove, upload.id, time.time() - 60)
+    storage.remove(upload.id, time.time() + 60)
+    refused(Reason.MISSING, storage.find, upload.id)
+
+
+def test_what_is_told_is_on_the_disk(storage: FileStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with a wrong offset, and where a writer goes on between the flush and the look."""
+    upload = created(storage)
+    writer = storage.claim(upload.id)
+    writer.write(b"01")
+    synced: list[int] = []
+    real = os.fdatasync
+
+    def fdatasync(fd: int) -> None:
+        synced.append(os.fstat(fd).st_size)
+        real(fd)
+        if len(synced) == 1:
+            writer.write(b"23")
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    assert storage.find(upload.id).offset == 2
+    refusal = refused(Reason.WRONG_OFFSET, storage.claim, upload.id, 1)
+    assert (synced, refusal.upload and refusal.upload.offset) == ([2, 4], 4)
+    writer.close()
+
+
 def test_a_finished_file_can_be_removed(storage: FileStorage) -> None:
     upload = created(storage, CONTENT)
     storage.finish(upload.id, lambda _: None)
@@ -334,7 +382,7 @@ def test_bytes_that_are_kept_back(storage: FileStorage, keep: bool, offset: int)
     assert (storage.directory / f"{upload.id}.data").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("offset", [2, 6, None])
+@pytest.mark.parametrize("offset", [2, None])
 def test_bytes_whose_checksum_never_came(storage: FileStorage, offset: int | None) -> None:
     """They count once another request claims the upload, unless it sends them again."""
     upload = created(storage, b"01")
@@ -428,6 +476,12 @@ def test_where_space_cannot_be_reserved(storage: FileStorage, monkeypatch: pytes
     refused(Reason.NO_SPACE, created, storage, length=free.f_bavail * free.f_frsize + (1 << 40))
 
 
+def test_space_that_goes_while_it_is_reserved(storage: FileStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "_library", lambda: failing(errno.ENOSPC))
+    refused(Reason.NO_SPACE, created, storage)
+    assert list(storage.directory.iterdir()) == []
+
+
 def test_where_the_system_has_fewer_calls(storage: FileStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS."""
     monkeypatch.delattr(os, "fdatasync")
@@ -471,6 +525,44 @@ def test_a_quota_counts_bytes_of_unknown_length(tmp_path: Path) -> None:
     writer.close()
     storage.remove(upload.id)
     created(storage)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_quota_counts_what_is_kept(tmp_path: Path, keep: bool) -> None:
+    storage = FileStorage(tmp_path, quota=15)
+    upload = created(storage, length=None)
+    stale, writer = storage.claim(upload.id), storage.claim(upload.id)
+    refused(Reason.LOCKED, stale.write, CONTENT)
+    refused(Reason.NO_SPACE, writer.describe, Upload(upload.id, 2**63))
+    writer.hold_back()
+    writer.write(CONTENT)
+    writer.release(keep=keep)
+    if keep:
+        refused(Reason.NO_SPACE, created, storage)
+    else:
+        created(storage)
+    stale.close()
+    writer.close()
+
+
+def test_a_full_disk_where_the_numbers_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    storage = FileStorage(tmp_path, quota=15)
+    monkeypatch.setattr(os, "pwrite", full)
+    refused(Reason.NO_SPACE, created, storage)
+
+
+def test_numbers_survive_a_kill_between_two_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = FileStorage(tmp_path, quota=1000)
+    first = created(storage, length=900, owner="a name that is long")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "ftruncate", lambda *_: None)
+        storage.usage.add("a name that is long", -850)  # type: ignore[union-attr]
+    refused(Reason.NO_SPACE, created, storage, length=951)
+    created(storage, length=950)
+    assert storage.find(first.id).length == 900
 
 
 def test_a_file_that_is_handed_over_leaves_the_quota(tmp_path: Path) -> None:
@@ -527,24 +619,33 @@ def test_numbers_are_kept_for_who_opens_the_folder_without_quotas(tmp_path: Path
     created(FileStorage(tmp_path, quota=30))
 
 
+def test_a_folder_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage = FileStorage("uploads", final="final")
+    upload = created(storage)
+    monkeypatch.chdir("/")
+    assert storage.find(upload.id).id == upload.id
+
+
 # --- what a crash leaves ---
 
 def test_leftovers_go_after_a_day(storage: FileStorage) -> None:
     upload = created(storage)
     old = time.time() - 90_000
-    for name in ("a.data", "a.new", "b.data", f"{upload.id}.new"):
-        (storage.directory / name).write_bytes(b"")
-    for name in ("a.data", "a.new", f"{upload.id}.new"):
-        os.utime(storage.directory / name, (old, old))
+    left, young = "a" * 32, "b" * 32
+    kept = {f"{young}.data", f"{upload.id}.new", "package.json", "films.data"}
+    for name in (f"{left}.data", f"{left}.new", *kept):
+        (storage.directory / name).write_bytes(b"{}")
+        os.utime(storage.directory / name, None if name.startswith(young) else (old, old))
     assert [each.id for each in storage.uploads()] == [upload.id]
-    assert {path.name for path in storage.directory.iterdir()} == {
-        "b.data", f"{upload.id}.new", f"{upload.id}.data", f"{upload.id}.json"}
+    assert {path.name for path in storage.directory.iterdir()} == kept | {f"{upload.id}.data", f"{upload.id}.json"}
 
 
 def test_descriptions_that_cannot_be_read(storage: FileStorage) -> None:
     upload = created(storage)
-    (storage.directory / f"{upload.id}.json").write_bytes(b"{")
-    refused(Reason.MISSING, storage.find, upload.id)
+    for text in (b"{", b"{}", b"[]", b'{"digest": 1}'):
+        (storage.directory / f"{upload.id}.json").write_bytes(text)
+        refused(Reason.MISSING, storage.find, upload.id)
     assert list(storage.uploads()) == []
 
 

@@ -127,6 +127,6 @@ def test_power_lost_at_any_step(recorded: Recorded, tmp_path: Path) -> None:
 
 def _may_be(disk: Disk, has_begun: bool) -> bool:
     """True if the disk is in a state that is possible, see above."""
-    counts = [sum(f"{ID}.{kind}" in disk for kind in kinds) for kinds in (("data", "file"), ("json", "done"))]
+    counts = [sum(f"{ID}.{kind}" in disk for kind in kinds) for kinds in (("data", "file"), ("json", "hook", "done"))]
     is_whole = all(content in STORED for name, content in disk.items() if name.endswith((".data", ".file")))
     return is_whole and max(counts) <= 1 and (not has_begun or min(counts) == 1)

@@ -54,7 +54,7 @@ def _create(request: Request) -> Create:
     parts = _parts(concat)
     upload = Upload(
         id="", length=_length_at_creation(request, is_final=bool(parts)), metadata=metadata, raw_metadata=raw,
-        concat=concat, digest=parse_digest(request.fields.get("repr-digest", "")),
+        concat=concat, ends_at_length=True, digest=parse_digest(request.fields.get("repr-digest", "")),
     )
     append = Append("", 0, digest=_checksum(request)) if _has_content(request) or upload.length == 0 else None
     if append and parts and request.has_content:
@@ -74,7 +74,7 @@ def _has_content(request: Request) -> bool:
 def _parts(concat: str) -> tuple[str, ...]:
     """The ids in Upload-Concat; none if it is not "final;"."""
     kind, _, listed = concat.partition(";")
-    matches = [_PART.fullmatch(address) for address in listed.split()]
+    matches = [_PART.fullmatch(address) for address in listed.split(" ") if address]
     parts = tuple(match[1] for match in matches if match)
     is_right = concat in ("", "partial") or (kind == "final" and len(parts) == len(matches) > 0)
     if not is_right or len(parts) > _MOST_PARTS:

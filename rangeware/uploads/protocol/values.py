@@ -49,6 +49,8 @@ class Upload:
     :param raw_metadata: the same as the value of tus's Upload-Metadata.
     :param owner: as the ``authorize`` hook named it.
     :param concat: the value of tus's Upload-Concat: "partial", "final;..." or "".
+    :param ends_at_length: True if it is complete once ``offset`` is ``length`` (tus); False if only the client can say
+        so.
     :param digest: the digest that the whole file must have; None if the client promised none.
     :param has_unchecked: True if there are more bytes, which await a checksum.
     :param is_pending: True once all bytes are there, until the ``finished`` hook has accepted the file.
@@ -64,12 +66,19 @@ class Upload:
     raw_metadata: str = ""
     owner: str = ""
     concat: str = ""
+    ends_at_length: bool = False
     digest: Digest | None = None
     has_unchecked: bool = False
     is_pending: bool = False
     is_complete: bool = False
     touched: float = 0.0
     place: Sequence[Any] = ()
+
+    @property
+    def has_all(self) -> bool:
+        """True if no byte is missing, by what is stored, and it is still to be completed."""
+        is_open = not (self.is_complete or self.is_partial)
+        return is_open and (self.is_pending or (self.ends_at_length and self.offset == self.length))
 
     @property
     def is_partial(self) -> bool:
