@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 _SMALLEST, _FIRST, _LARGEST = 4 << 10, 64 << 10, 1 << 20  # bytes
-_SHORT, _LONG = 0.01, 0.05  # seconds
+_SHORT, _LONG = 0.005, 0.05  # seconds
 
 
 class Pace:
