@@ -64,6 +64,7 @@ def _library() -> ctypes.CDLL | None:
 
 @contextlib.contextmanager
 def opened(path: str | os.PathLike[str], flags: int) -> Iterator[int]:
+    """Open a file with these flags of ``os.open`` meanwhile; a new one can be read by all."""
     fd = os.open(path, flags, 0o644)
     try:
         yield fd
@@ -107,6 +108,7 @@ def refusals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def missing() -> Iterator[None]:
+    """Tell the client that there is no such upload if a file is missing."""
     try:
         yield
     except FileNotFoundError:
@@ -114,6 +116,7 @@ def missing() -> Iterator[None]:
 
 
 def flush(fd: int) -> None:
+    """Bring the bytes of a file to the disk."""
     (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)  # macOS has only one of them
 
 
@@ -124,6 +127,7 @@ def write_back(fd: int, start: int, end: int) -> None:
 
 
 def write_all(fd: int, text: bytes, position: int) -> None:
+    """Write all of a text at a position."""
     for _ in write_pieces(fd, text, position):
         pass
 
