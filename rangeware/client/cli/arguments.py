@@ -18,7 +18,6 @@ from .parsing import (
     Version,
     add_header,
     add_limit_rate,
-    add_show,
     check_url,
     fields_of,
     make_parser,
@@ -110,12 +109,8 @@ def _ask(words: list[str]) -> NoReturn:
 
 
 def _parser() -> Parser:
-    parser = make_parser("get", "[options] URL...", _ABOUT, _MORE)
-    _add_what(parser.add_argument_group("what to fetch"))
-    _add_where(parser.add_argument_group("where to"))
-    _add_how(parser.add_argument_group("how"))
-    add_show(parser.add_argument_group("what to show"))
-    return parser
+    return make_parser(
+        "get", "[options] URL...", _ABOUT, _MORE, what_to_fetch=_add_what, where_to=_add_where, how=_add_how)
 
 
 def _add_what(group: argparse._ArgumentGroup) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 _RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kmgt]?)", re.IGNORECASE | re.ASCII)
@@ -75,9 +75,15 @@ class Parser(argparse.ArgumentParser):
         raise NothingToDo
 
 
-def make_parser(command: str, usage: str, about: str, more: str) -> Parser:
-    """Make the parser of a command, without any options yet."""
-    return Parser(
+def make_parser(
+    command: str, usage: str, about: str, more: str, **groups: Callable[[argparse._ArgumentGroup], None]
+) -> Parser:
+    """Make the parser of a command.
+
+    :param groups: by their headings, with "_" for a space: each is called to add its arguments. The arguments for what
+        is shown follow them.
+    """
+    parser = Parser(
         f"rangeware {command}",
         usage=f"rangeware {command} {usage}",
         description=about,
@@ -86,6 +92,9 @@ def make_parser(command: str, usage: str, about: str, more: str) -> Parser:
         allow_abbrev=False,
         add_help=False,
     )
+    for heading, add in {**groups, "what_to_show": _add_show}.items():
+        add(parser.add_argument_group(heading.replace("_", " ")))
+    return parser
 
 
 class Version(argparse.Action):
@@ -104,7 +113,7 @@ class Version(argparse.Action):
         parser.exit()
 
 
-def add_show(group: argparse._ArgumentGroup) -> None:
+def _add_show(group: argparse._ArgumentGroup) -> None:
     """Add the options for what is shown."""
     only = group.add_mutually_exclusive_group()
     only.add_argument("-q", dest="quiet", action="store_true", help="nothing but errors")

@@ -11,7 +11,6 @@ from .parsing import (
     UsageError,
     add_header,
     add_limit_rate,
-    add_show,
     check_url,
     fields_of,
     make_parser,
@@ -80,12 +79,8 @@ def _with_user(url: str, user: str) -> str:
 
 def make_put_parser() -> Parser:
     """Make the parser of the words after ``put``."""
-    parser = make_parser("put", "[options] FILE URL", _ABOUT, _MORE)
-    _add_what(parser.add_argument_group("what to send"))
-    _add_where(parser.add_argument_group("where to"))
-    _add_how(parser.add_argument_group("how"))
-    add_show(parser.add_argument_group("what to show"))
-    return parser
+    return make_parser(
+        "put", "[options] FILE URL", _ABOUT, _MORE, what_to_send=_add_what, where_to=_add_where, how=_add_how)
 
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
