@@ -255,7 +255,7 @@ def test_trickle_counts_in_the_end(address, facts):
         for pos in range(15):
             client.sendall(CONTENT[pos:pos + 1])
             time.sleep(0.2)
-    least = 0 if facts.fin in (PIECE, ALL) else 15
+    least = 0 if facts.fin in (SMALL, ALL) else 15
     assert least <= kept(address, path, least) <= 15
 
 
