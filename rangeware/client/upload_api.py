@@ -54,8 +54,8 @@ def upload(path: str | os.PathLike[str], url: str, **options: Unpack[UploadOptio
     :raises TransferError: NetworkError, ChangedError, DigestError or DiskError; the next call resumes.
     :raises InvalidOption: if an option cannot work.
 
-    >>> upload("film.mp4", "http://127.0.0.1:8000/files/").address
-    'http://127.0.0.1:8000/files/1'
+    >>> upload("film.mp4", "http://127.0.0.1:8000/files/").complete_length
+    104857600
     """
     return _UploadRun(path, url, UploadOptions.from_mapping(options)).result()
 
