@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uploads.file_storage": {"uploads.storage", "uploads.usage", "uploads.disk", "uploads.protocol.values",
                              "errors"},
     "uploads.s3_storage": {"uploads.file_storage", "uploads.disk", "uploads.protocol.values", "errors"},
-    "uploads.usage": {"uploads.protocol.values"},
+    "uploads.usage": {"uploads.disk", "uploads.protocol.values"},
     "uploads.disk": {"uploads.protocol.values"},
     "uploads.pace": set(),
     "uploads.engine": {"uploads.storage", "uploads.pace", "uploads.protocol", "uploads.protocol.values"},
