@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 
-_SMALLEST, _FIRST, _LARGEST = 4 << 10, 64 << 10, 1 << 20  # bytes
+_SMALLEST, _FIRST, _LARGEST = 4 << 10, 64 << 10, 512 << 10  # bytes
 _SHORT, _LONG = 0.005, 0.05  # seconds
 
 
 class Pace:
     """The size of the next piece in bytes, by the time that the last one took.
 
-    :param largest: the most bytes of a piece; None for 1 MiB.
+    :param largest: the most bytes of a piece; None for 512 KiB.
     """
 
     def __init__(self, largest: int | None = None) -> None:

@@ -138,6 +138,7 @@ def _pump(read: Callable[[int], bytes], intake: Intake) -> None:
         if not block:
             return
         intake.take(block)
+        del block  # or it would stay in memory while the next one is read
 
 
 def _rest(read: Callable[[int], bytes], size: int) -> bytes:

@@ -92,7 +92,7 @@ def test_no_disposition_raises(text: str) -> None:
     parse_file_name(text)
 
 
-@pytest.mark.parametrize("seconds", [(0.0, 1 << 20), (0.03, 64 << 10), (0.5, 4 << 10)])
+@pytest.mark.parametrize("seconds", [(0.0, 512 << 10), (0.03, 64 << 10), (0.5, 4 << 10)])
 def test_the_pace_follows_the_line(seconds: tuple[float, int], monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
