@@ -592,7 +592,9 @@ def test_bar_in_a_real_terminal(server: Server, tmp_path: Path) -> None:
     bars = [row for row in rows if "━" in row]
     assert len(bars) > 5
     assert max(map(len, bars)) <= 80
-    assert all(re.search(r"^slow-a-.*\.\.\..*\.iso ━+.* \d+% +[0-9.]+/2\.86 MiB .*\d seg *$", row) for row in bars)
+    known = [row for row in bars if "%" in row]  # on a busy machine the first may be drawn before the head has come
+    assert len(bars) - len(known) <= 2
+    assert all(re.search(r"^slow-a-.*\.\.\..*\.iso ━+.* \d+% +[0-9.]+/2\.86 MiB .*\d seg *$", row) for row in known)
     assert rows[-1].startswith("saved ")
 
 
