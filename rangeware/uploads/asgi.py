@@ -95,7 +95,7 @@ class AsgiUploadApp:
         intake = await backend.run_in_thread(partial(exchange.open, owner))
         if intake is not None:
             await _pump(receive, intake, backend)
-            await backend.run_in_thread(partial(exchange.close, intake))
+            await backend.run_in_thread(partial(exchange.complete, intake))
 
     async def _authorize(self, exchange: Exchange, scope: Any, backend: AsyncBackend) -> str:
         """Ask the deployer's hook; return the owner of an upload that is created."""

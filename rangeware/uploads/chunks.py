@@ -24,7 +24,7 @@ _MOST_FILES = 64  # that are known by one mark
 
 
 class Cut(NamedTuple):
-    """How a file is cut. All chunks have ``chunk_size`` bytes, but for the last one."""
+    """A file cut into chunks. All of them have ``chunk_size`` bytes, but for the last one."""
 
     size: int
     chunks: int
@@ -32,7 +32,7 @@ class Cut(NamedTuple):
 
     @classmethod
     def of(cls, whole: Upload) -> Cut:
-        """How a stored file is cut."""
+        """Read from a stored file into which chunks it is cut."""
         return cls(*(int(whole.metadata[name]) for name in ("size", "chunks", "chunkSize")))
 
     def start(self, number: int) -> int:

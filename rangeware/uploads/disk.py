@@ -1,4 +1,4 @@
-"""What a ``FileStorage`` does with files: it locks, writes and flushes them, and reserves space for them.
+"""Files of a ``FileStorage``: lock, write and flush them, and reserve space for them.
 
 ``refusals`` and ``missing`` turn the errors of the system into what a client is told.
 """

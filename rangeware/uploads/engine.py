@@ -150,8 +150,8 @@ class Exchange:
         """Open the content of the upload."""
         return self._storage.open(self._request.id)
 
-    def close(self, intake: Intake) -> None:
-        """Take the upload as complete, if it is."""
+    def complete(self, intake: Intake) -> None:
+        """Bring the content to the disk, and complete the upload if this is all of it."""
         try:
             upload, is_all = intake.end()
             self.upload = self.finish(upload) if is_all and not upload.is_partial else upload

@@ -63,7 +63,7 @@ class FileStorage:
         self.usage = Usage(self.directory / "usage", quota, user_quota) if has_quota else None
 
     def path(self, id: str) -> Path:
-        """Where the finished file is."""
+        """The path of the finished file."""
         return self.directory / f"{id}.file" if self.final is None else self.final / id
 
     def create(self, upload: Upload) -> None:

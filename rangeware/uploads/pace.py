@@ -1,4 +1,4 @@
-"""How many bytes to read at once: many where they come fast, few where they come slowly.
+"""The number of bytes to read at once: many on a fast line, few on a slow one.
 
 Whatever a request has read and not yet stored is lost if its process is killed, and a request finds out only between
 two pieces that another one has taken over. On a fast line large pieces save time.

@@ -1,4 +1,4 @@
-"""What both upload apps share: the deployer's options, addresses, and the head of what is sent."""
+"""Parts of both upload apps: the deployer's options, addresses, and the heads of responses."""
 
 from __future__ import annotations
 

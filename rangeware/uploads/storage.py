@@ -1,4 +1,4 @@
-"""What an upload app needs of a storage. ``FileStorage`` is one, ``S3Storage`` another.
+"""The storage that an upload app needs, as a protocol. ``FileStorage`` is one, ``S3Storage`` another.
 
 All methods may block, and may be called by several threads and processes at once. They raise ``Refusal`` for what the
 client is to be told; any other exception is a failure of the server.
@@ -48,7 +48,7 @@ class Writer(Protocol):
 
 
 class Storage(Protocol):
-    """Where uploads are stored."""
+    """A place for uploads."""
 
     def create(self, upload: Upload) -> None:
         """Store a new upload of 0 bytes, and reserve ``upload.length`` bytes.

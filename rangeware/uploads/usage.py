@@ -1,4 +1,4 @@
-"""How many bytes the uploads of each owner have, in one small file that all processes share."""
+"""Count the bytes that the uploads of each owner have, in one small file that all processes share."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class UploadApp:
             if not _DROPPING.isdisjoint(environ):
                 intake.bound(_SMALL)
             _pump(environ["wsgi.input"].read, intake)
-            exchange.close(intake)
+            exchange.complete(intake)
         if not exchange.sends_content or exchange.upload is None:
             return exchange.respond()
         environ[_HEAD] = self._service.content_head(request, exchange.upload)
@@ -134,7 +134,8 @@ def _pump(read: Callable[[int], bytes], intake: Intake) -> None:
             block = read(size)
         except Exception:
             intake.cut()
-            block = _rest(read, size)
+            intake.take(_rest(read, size))
+            return
         if not block:
             return
         intake.take(block)
@@ -142,7 +143,7 @@ def _pump(read: Callable[[int], bytes], intake: Intake) -> None:
 
 
 def _rest(read: Callable[[int], bytes], size: int) -> bytes:
-    """Read the bytes that had come when the connection broke: gunicorn and cheroot give them to the next read."""
+    """Read the bytes that had come when the connection broke: gunicorn gives them to the next read."""
     try:
         return read(size)
     except Exception:

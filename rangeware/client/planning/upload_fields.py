@@ -24,7 +24,7 @@ _EMPTY_SHA256 = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca
 
 
 class Terms(NamedTuple):
-    """What a server says about the uploads that it takes.
+    """The things that a server says about the uploads that it takes.
 
     :param protocol: "tus" or "draft"; None if it says neither.
     :param max_size: the longest file in bytes; None if it says no limit.

@@ -1,4 +1,4 @@
-"""What does not depend on the protocol: which of the two a request speaks, OPTIONS, and cross-origin access (CORS)."""
+"""Choose the protocol that a request speaks, and do what both have in common: OPTIONS, cross-origin access (CORS)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request asks for: the operations are the same for both protocols."""
+"""The operations that a request can ask for. They are the same for both protocols."""
 
 from __future__ import annotations
 

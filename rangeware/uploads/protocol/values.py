@@ -87,14 +87,14 @@ class Upload:
 
 
 class Limits(NamedTuple):
-    """What the deployer allows: ``max_size`` in bytes, ``expires`` in seconds after the last write; None: no limit."""
+    """The deployer's limits: ``max_size`` in bytes, ``expires`` in seconds after the last write; None: no limit."""
 
     max_size: int | None = None
     expires: float | None = None
 
 
 class Context(NamedTuple):
-    """What a response depends on beside the upload.
+    """The values beside the upload that a response depends on.
 
     :param base: the address where uploads are created, as the client can reach it; ends with "/".
     :param now: seconds of Unix time.
