@@ -211,6 +211,17 @@ def test_two_requests_at_the_same_offset(racing):
     assert set().union(*outcomes) <= {204, 409, 423}
 
 
+def test_twelve_requests_at_the_same_offset(racing):
+    for _ in range(10):
+        path = create(racing.address, RACE_LENGTH)
+        works = [lambda content=content, path=path: patch(racing.address, path, 0, content)
+                 for content in contents("abcdefghijkl", RACE_LENGTH)]
+        sents = at_once(works)
+        check_file(stored(racing.address, path, RACE_LENGTH), sents)
+        assert sum(sent.status == 204 for sent in sents) <= 1
+        assert {sent.status for sent in sents} <= {204, 409, 423}
+
+
 def test_four_clients_that_each_append_where_the_file_ends(racing):
     """Each asks for the offset and sends its own piece there, again and again; nothing is lost or doubled."""
     random = Random(7)
