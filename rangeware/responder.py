@@ -7,6 +7,7 @@ the head completed, gets the plan and the reply, publishes the plan, and sends t
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
@@ -18,7 +19,7 @@ from .bodies.spool import Spool
 from .core.app_head import AppHead, Field, describe, validators_of_file
 from .core.options import Options
 from .core.plan import decide
-from .core.reply import Reply, compose
+from .core.reply import Reply, compose, offloaded
 from .core.segments import BOUNDARY_LENGTH, whole_content
 from .core.values import Plan, Reason, RequestFields
 from .http.ranges import IntRange, parse_range
@@ -133,6 +134,21 @@ class Responder:
         boundary = secrets.token_hex(BOUNDARY_LENGTH // 2) if len(plan.ranges) > 1 else ""
         return plan, compose(plan, head, selected, boundary)
 
+    def offload(self, head: AppHead, source: Source | None) -> tuple[Plan, Reply] | None:
+        """Return the response that has the front server send all of a file; None if it is sent from here.
+
+        Only for a response that we would slice: the front server does so, whatever the app says about it.
+        """
+        server = self.options.offload
+        if server is None or source is None or source.on_disk is None or head.obstacle() is not None:
+            return None
+        file, fileno = source.on_disk, source.on_disk.raw.fileno()
+        is_whole = not source.shorter and not file.offset and source.complete_length == os.fstat(fileno).st_size
+        if not is_whole or head.get("content-encoding") is not None:  # servers drop the coding, or code once more
+            return None
+        field = server.field_for(file.raw.name, fileno)
+        return None if field is None else (Plan(200, (), Reason.OFFLOADED), offloaded(head, field))
+
     def read_if_small(self, reply: Reply, source: Source) -> bytes | None:
         """Read all of the content before anything is sent, if it is so small that this is faster; otherwise None.
 
@@ -181,6 +197,11 @@ class Responder:
                 self.options.on_plan(self.environ, plan)
             except Exception:
                 _LOGGER.exception("on_plan failed")
+
+
+def hides_if_match(request: RequestFields, options: Options) -> bool:
+    """True if If-Match is hidden from the app: it may name an ETag that the front server made, and not the app."""
+    return options.offload is not None and request.if_match is not None and request.method in ("GET", "HEAD")
 
 
 def with_file_segments(reply: Reply, source: Source | None) -> Reply:

@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "http": set(),
     "core": {"http", "errors"},
     "bodies": {"core", "http", "errors"},
+    "offload": {"errors"},
     "responder": {"bodies", "core", "http", "errors"},
     "backends": set(),
     "app_protocol": {"errors"},

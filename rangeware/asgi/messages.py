@@ -11,10 +11,11 @@ from os import PathLike
 from typing import Any
 
 from ..core.app_head import USUAL_NAMES, Field
+from ..core.options import Options
 from ..core.values import RequestFields
 from ..errors import AsgiProtocolError
 from ..http.codings import mentions_coding
-from ..responder import AppCopy
+from ..responder import AppCopy, hides_if_match
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -31,6 +32,7 @@ CONTENT = frozenset({BODY, PATHSEND, ZEROCOPYSEND})
 _REQUEST_FIELDS = (
     b"range", b"if-range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 _PLACES = {name: place for place, name in enumerate(_REQUEST_FIELDS)}  # in the order of RequestFields
+_RANGE_FIELDS = frozenset(_REQUEST_FIELDS[:2])
 _ALL_ABSENT: list[str | None] = [None] * len(_REQUEST_FIELDS)
 _OURS = frozenset({"rangeware.range", "rangeware.if_range"})
 _OUR_EXTENSIONS = frozenset({PATHSEND, ZEROCOPYSEND})
@@ -54,9 +56,9 @@ def request_fields(scope: dict[str, Any], preconditions: bool) -> RequestFields:
 
 
 def scope_for_app(
-    scope: dict[str, Any], request: RequestFields, hide_range: bool, offers_paths: bool
+    scope: dict[str, Any], request: RequestFields, options: Options, offers_paths: bool
 ) -> tuple[dict[str, Any], list[Callable[[], None]]]:
-    """Copy the scope for an app whose response may be sliced; without a Range for us, the app gets the server's own.
+    """Copy the scope for an app whose response may be sliced; in all other cases, the app gets the server's own.
 
     ``http.response.pathsend`` is offered, so that the app names the path of a file rather than reading it, but not
     where a middleware may want to code the content: the usual ones drop that message, or let it pass uncoded. What the
@@ -66,25 +68,34 @@ def scope_for_app(
     :param offers_paths: False never offers ``http.response.pathsend``.
     :returns: the app's scope, and functions that carry back what the app writes into it.
     """
-    if not request.is_ranged:
+    hidden = _hidden_headers(request, options)
+    is_ranged = request.is_ranged and request.range is not None
+    is_for_files = request.method == "GET" and (is_ranged or options.offload is not None)
+    if not request.is_ranged and not is_for_files and not hidden:
         return scope, []
     copy, ours = scope.copy(), _OURS
     carry_backs: list[Callable[[], None]] = []
-    if request.range is not None and request.method == "GET":
+    if is_for_files:
         offered = copy["extensions"] = {**(scope.get("extensions") or {})}
         offered.pop(ZEROCOPYSEND, None)
         if offers_paths and not _mentions_coding(scope["headers"]):
             offered[PATHSEND] = {}
         carry_backs.append(partial(_carry_back_extensions, scope, copy, offered, {**offered}))
         ours |= {"extensions"}
-    if hide_range:
-        copy["headers"] = [field for field in scope["headers"] if _PLACES.get(field[0], 2) >= 2]
-        carry_backs.append(partial(_carry_back_headers, scope, copy, copy["headers"], [*copy["headers"]]))
+    if hidden:
+        copy["headers"] = [field for field in scope["headers"] if field[0] not in hidden]
+        carry_backs.append(partial(_carry_back_headers, scope, copy, copy["headers"], [*copy["headers"]], hidden))
         ours |= {"headers"}
-    for name, value in (("rangeware.range", request.range), ("rangeware.if_range", request.if_range)):
-        if value is not None:
-            copy[name] = value
+    if request.is_ranged:
+        ranged = ("rangeware.range", request.range), ("rangeware.if_range", request.if_range)
+        copy.update((name, value) for name, value in ranged if value is not None)
     return copy, [*carry_backs, AppCopy(scope, copy, ours).carry_back]
+
+
+def _hidden_headers(request: RequestFields, options: Options) -> frozenset[bytes]:
+    """The names of the request's headers that the app does not see."""
+    hidden = _RANGE_FIELDS if request.is_ranged and options.hide_range else frozenset()
+    return hidden | {b"if-match"} if hides_if_match(request, options) else hidden
 
 
 def _carry_back_extensions(
@@ -110,20 +121,23 @@ def _carry_back_extensions(
     known.update(extensions)
 
 
-def _carry_back_headers(scope: dict[str, Any], copy: dict[str, Any], given: list[Any], known: list[Any]) -> None:
+def _carry_back_headers(
+    scope: dict[str, Any], copy: dict[str, Any], given: list[Any], known: list[Any], hidden: frozenset[bytes]
+) -> None:
     """Give the server's scope the headers that the app has left in its copy, and those that we hid from it.
 
     :param given: the headers of the copy, as the app got them.
     :param known: the headers of the copy, as they were the last time.
+    :param hidden: the names of those that we hid.
     """
     headers: Any = copy.get("headers")
     if headers == known or not isinstance(headers, (list, tuple)):
         return
-    hidden = [field for field in scope["headers"] if _PLACES.get(field[0], 2) < 2 and field not in headers]
+    kept = [field for field in scope["headers"] if field[0] in hidden and field not in headers]
     if headers is given and isinstance(scope["headers"], list):
-        scope["headers"][:] = [*headers, *hidden]
+        scope["headers"][:] = [*headers, *kept]
     else:
-        scope["headers"] = [*headers, *hidden]
+        scope["headers"] = [*headers, *kept]
     known[:] = headers
 
 

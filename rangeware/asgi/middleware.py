@@ -56,7 +56,7 @@ class AsgiRangeMiddleware:
         if not has_range and request.method not in ("GET", "HEAD"):
             await call_asgi(self._app, scope, receive, send)
             return
-        given, carry_backs = scope_for_app(scope, request, options.hide_range, self._offers_paths)
+        given, carry_backs = scope_for_app(scope, request, options, self._offers_paths)
         responder = AsgiResponder(Responder(options, scope, request, carry_backs), Connection(receive, send))
         try:
             await responder.run(self._app, given)

@@ -161,6 +161,8 @@ class AsgiResponder:
     def _passes_unchanged(self, message: Message) -> bool:
         """True if the response to a plain GET obviously needs nothing but Accept-Ranges: a shortcut past the plan."""
         is_path = message["type"] == messages.PATHSEND
+        if is_path and self._responder.options.offload is not None:
+            return False
         fields = [field for field in self._fields if field != ACCEPT_RANGES]
         length = fastpath_length(fields, needs_validators=is_path)
         if not length:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypedDict, cast
 
 from ..errors import InvalidOption
-from .values import Limits, Plan
+from .values import FrontServer, Limits, Plan
 
 _MOST = 2**62  # beyond any memory and any file
 
@@ -23,6 +23,7 @@ class OptionsDict(TypedDict, total=False):
     spool_limit: int
     applies: Callable[[dict[str, Any]], bool] | None
     on_plan: Callable[[dict[str, Any], Plan], object] | None
+    offload: FrontServer | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Options:
     :param applies: called with environ (ASGI: scope) for each request; the app is left alone if it returns False.
     :param on_plan: called with the server's environ (scope) and the ``Plan`` of each request that carries Range or a
         precondition. An exception that it raises is logged and does not reach the client.
+    :param offload: one of ``rangeware.offload``: the front server sends the files below the folders named there, with
+        their ranges. The danger: a front server that is not set up for it sends empty files.
     :raises InvalidOption: naming the option and the value that cannot work.
     """
 
@@ -51,6 +54,7 @@ class Options:
     spool_limit: int = 0
     applies: Callable[[dict[str, Any]], bool] | None = None
     on_plan: Callable[[dict[str, Any], Plan], object] | None = None
+    offload: FrontServer | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("max_ranges", 1), ("block_size", 1), ("spool_limit", 0)):
@@ -60,6 +64,8 @@ class Options:
         for name in ("applies", "on_plan"):
             value = getattr(self, name)
             self._check(name, value is None or callable(value), "callable or None")
+        is_server = callable(getattr(self.offload, "field_for", None)) and not isinstance(self.offload, type)
+        self._check("offload", self.offload is None or is_server, "made by a class of rangeware.offload, or None")
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, object]) -> Options:

@@ -79,6 +79,17 @@ def single_part(part: ByteRange, fields: list[Field], complete_length: int) -> R
     return _advertised(206, fields, (part,), part.length)
 
 
+def offloaded(head: AppHead, field: Field) -> Reply:
+    """Compose the empty response that has a front server send a file.
+
+    It keeps what the app says of the representation; the front server adds what it knows better, and may send a part
+    of it, to which digests of the content would not belong.
+
+    :param field: tells the front server which file it is.
+    """
+    return Reply(200, [*head.without(_DROPPED[206]), ("Content-Length", "0"), field], ())
+
+
 def _partial(plan: Plan, head: AppHead, selected: Representation, boundary: str) -> Reply:
     complete_length = selected.complete_length or 0
     fields = head.without(_DROPPED[206])

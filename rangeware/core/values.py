@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ..http.dates import EPOCH
 from ..http.etags import EntityTag
@@ -115,6 +115,17 @@ class Limits(NamedTuple):
     """Bounds on a request. ``max_ranges``: range-specs in one Range field, at least 1."""
 
     max_ranges: int = 256
+
+
+class FrontServer(Protocol):
+    """A front server that sends files for the app; ``rangeware.offload`` has one class for each kind."""
+
+    def field_for(self, path: object, fileno: int) -> tuple[str, str] | None:
+        """Return the field that has the front server send an open file; None if it must be sent from here.
+
+        :param path: that the file was opened with.
+        :param fileno: the descriptor of the open file.
+        """
 
 
 class Plan(NamedTuple):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..app_protocol import check_wsgi, check_wsgi_error
 from ..core.options import Options, OptionsDict
 from ..core.values import RequestFields
-from ..responder import AppCopy
+from ..responder import AppCopy, hides_if_match
 from . import fastpath
 from .file_wrapper import FileWrapper
 from .responder import Environ, WsgiResponder
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 _UNKNOWN = object()
-_OURS = frozenset({"HTTP_RANGE", "HTTP_IF_RANGE", "rangeware.range", "rangeware.if_range", "wsgi.file_wrapper"})
+_OURS = frozenset({
+    "HTTP_IF_MATCH", "HTTP_IF_RANGE", "HTTP_RANGE", "rangeware.if_range", "rangeware.range", "wsgi.file_wrapper"})
 
 
 class RangeMiddleware:
@@ -72,14 +73,14 @@ class RangeMiddleware:
             return self._call(environ, start_response)
         server_wrapper = environ.get("wsgi.file_wrapper")
         is_hiding = server_wrapper is not self._usual_wrapper and hides_file(server_wrapper)
-        if not is_hiding and options.applies is None:
+        if not is_hiding and options.applies is None and options.offload is None:
             self._usual_wrapper = server_wrapper
         if server_wrapper is None:
             environ["wsgi.file_wrapper"] = FileWrapper
-        if not request.is_ranged and not is_hiding:
+        if not request.is_ranged and not is_hiding and not hides_if_match(request, options):
             responder = WsgiResponder(options, environ, start_response, request)
             return responder.respond(self._call(environ, responder))
-        given = _environ_for_app(environ, request, options.hide_range)
+        given = _environ_for_app(environ, request, options)
         copy = AppCopy(environ, given, _OURS)
         responder = WsgiResponder(options, environ, start_response, request, copy)
         try:
@@ -108,9 +109,11 @@ def _request_fields(environ: Environ, preconditions: bool) -> RequestFields:
         get("HTTP_IF_NONE_MATCH"), get("HTTP_IF_MODIFIED_SINCE"), get("HTTP_IF_UNMODIFIED_SINCE"))
 
 
-def _environ_for_app(environ: Environ, request: RequestFields, hide_range: bool) -> Environ:
+def _environ_for_app(environ: Environ, request: RequestFields, options: Options) -> Environ:
     """Copy environ for the app. Servers look into their own dictionary again after the app has returned."""
     copy = environ.copy()
+    if hides_if_match(request, options):
+        del copy["HTTP_IF_MATCH"]
     if request.method == "GET" or hides_file(environ.get("wsgi.file_wrapper")):  # otherwise as without Range
         copy["wsgi.file_wrapper"] = FileWrapper
     if not request.is_ranged:
@@ -118,6 +121,6 @@ def _environ_for_app(environ: Environ, request: RequestFields, hide_range: bool)
     for key, name in (("HTTP_RANGE", "rangeware.range"), ("HTTP_IF_RANGE", "rangeware.if_range")):
         if key in environ:
             copy[name] = environ[key]
-            if hide_range:
+            if options.hide_range:
                 del copy[key]
     return copy

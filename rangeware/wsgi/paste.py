@@ -54,7 +54,7 @@ def _truth(text: str) -> bool:
 
 def _named(text: str) -> object:
     found = resolve_name(text)
-    if not callable(found):
+    if not callable(found) and not hasattr(found, "field_for"):  # a front server for ``offload`` is no function
         raise ValueError(f"{found!r} cannot be called")
     return found
 

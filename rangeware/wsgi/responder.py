@@ -121,13 +121,18 @@ class WsgiResponder:
                 return body
             if self._written is not None:
                 return ClosingIterator(self._written.rest(body), self._written.missing, closable)
-            request = self._request
-            if request.range is None or request.needs_validators or request.method != "GET" or self._status != "200 OK":
+            if self._request.range is None or self._needs_closer_look():
                 return self._respond(body, closable)
-            return self._respond_with_one_range(request.range, body, closable)
+            return self._respond_with_one_range(self._request.range, body, closable)
         except BaseException:
             close_and_log(closable)
             raise
+
+    def _needs_closer_look(self) -> bool:
+        """True if a request with Range cannot take the fast path."""
+        request = self._request
+        is_conditional = request.needs_validators or self._options.offload is not None
+        return is_conditional or request.method != "GET" or self._status != "200 OK"
 
     def _make_responder(self) -> Responder:
         carry_backs = () if self._copy is None else (self._copy.carry_back,)
@@ -167,6 +172,10 @@ class WsgiResponder:
             body = FileWrapper(body)
         if source is None:
             source = self._responder.find_source(head, body)
+        offloaded = self._responder.offload(head, source)
+        if offloaded is not None:
+            self._commit(*offloaded)
+            return block_after_closing(b"", closable)
         completed = self._responder.complete_head(head, source)
         plan, reply = self._responder.plan(completed, source)
         spools = self._responder.should_spool(head, plan)

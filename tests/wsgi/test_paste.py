@@ -10,6 +10,7 @@ import pytest
 
 from rangeware import InvalidOption, Plan, RangeMiddleware
 from rangeware.core.options import Options
+from rangeware.offload import XAccelRedirect
 from rangeware.wsgi.paste import main
 from tests.support import CONTENT, Answer, answering, get
 
@@ -95,12 +96,13 @@ def test_what_cannot_be_read_is_refused_by_name_and_value(name: str, text: str) 
     assert text in str(caught.value)
 
 
+NGINX = XAccelRedirect({"/srv/media/": "/protected/"})
 SAMPLES: dict[type, tuple[str, Any]] = {bool: ("off", False), int: ("7", 7), type(None): (f"{__name__}:tell", tell)}
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Options), ids=lambda field: field.name)
 def test_every_option_can_be_written_in_an_ini(field: Any) -> None:
-    text, value = SAMPLES[type(field.default)]
+    text, value = SAMPLES[type(field.default)] if field.name != "offload" else (f"{__name__}:NGINX", NGINX)
     app = main(answering([CONTENT]), {}, **{field.name: text})
     assert vars(app)["_options"] == dataclasses.replace(Options(), **{field.name: value})
 

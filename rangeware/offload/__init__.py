@@ -1,0 +1,8 @@
+"""Off-load: let the front server send files, once the app has said who may have them.
+
+``front_servers`` has one class for each kind of front server, given to a middleware as its option ``offload``.
+"""
+
+from .front_servers import XAccelRedirect, XLighttpdSendFile, XSendfile
+
+__all__ = ["XAccelRedirect", "XLighttpdSendFile", "XSendfile"]
