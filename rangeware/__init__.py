@@ -13,20 +13,24 @@ from .http.ranges import ByteRange
 
 if TYPE_CHECKING:
     from .asgi import AsgiRangeMiddleware
+    from .bodies.openable import OpenableBody
     from .wsgi import RangeMiddleware
 
-__all__ = ["AsgiRangeMiddleware", "ByteRange", "InvalidOption", "Plan", "RangeMiddleware", "Reason", "TruncatedSource"]
+__all__ = [
+    "AsgiRangeMiddleware", "ByteRange", "InvalidOption", "OpenableBody", "Plan", "RangeMiddleware", "Reason",
+    "TruncatedSource",
+]
 
 __version__ = "0.1.0"
 
-_MIDDLEWARES = {"AsgiRangeMiddleware": "asgi", "RangeMiddleware": "wsgi"}
+_LOADED_LATE = {"AsgiRangeMiddleware": "asgi", "OpenableBody": "bodies.openable", "RangeMiddleware": "wsgi"}
 
 
 def __getattr__(name: str) -> Any:
-    """Load a middleware when it is first named: a WSGI app needs no asyncio, and the client needs neither of them."""
-    if name not in _MIDDLEWARES:
+    """Load a class when it is first named: a WSGI app needs no asyncio, and the client needs none of them."""
+    if name not in _LOADED_LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_MIDDLEWARES[name]}", __name__), name)
+    return getattr(import_module(f".{_LOADED_LATE[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -14,8 +14,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .bodies.detect import find_source, find_source_cheaply
+from .bodies.openable import OpenableSource
 from .bodies.sources import SeekableSource, Source
 from .bodies.spool import Spool
+from .bodies.streams import ForwardSource
 from .core.app_head import AppHead, Field, describe, validators_of_file
 from .core.options import Options
 from .core.plan import decide
@@ -103,6 +105,8 @@ class Responder:
         added: list[Field] = []
         if on_disk is not None and self.options.validators and not head.has_validators:
             added = validators_of_file(head, source.complete_length, on_disk.mtime_ns, on_disk.offset, _now())
+        if isinstance(source, OpenableSource):
+            added = source.validators(head, _now())
         if obstacle is None and head.get("content-length") is None and self._has_reliable_length(source):
             # Without it, some servers send a last chunk after a HEAD, and a body whose end nobody can see.
             added.append(("Content-Length", str(source.complete_length)))
@@ -116,7 +120,7 @@ class Responder:
         """
         if self.request.method == "HEAD":
             return source.complete_length > 0
-        return isinstance(source, SeekableSource) and not source.is_moved
+        return isinstance(source, OpenableSource) or isinstance(source, SeekableSource) and not source.is_moved
 
     def plan(self, head: AppHead, source: Source | None, obstacle: Reason | None = None) -> tuple[Plan, Reply]:
         """Decide the response, given the app's head and the source of its body.
@@ -156,6 +160,15 @@ class Responder:
         """
         is_small = reply.length <= self.options.block_size and (reply.length <= SMALL or not source.on_disk)
         return source.read(reply.segments or ()) if is_small and type(source) is SeekableSource else None
+
+    def begin(self, reply: Reply, source: Source | None) -> Source | None:
+        """Return the source with its first range open, if it opens itself: an error must come before the head.
+
+        :raises TruncatedSource: if the first range ends before its first byte.
+        """
+        if not isinstance(source, OpenableSource) or not reply.needs_source or self.has_no_content(reply):
+            return source
+        return source.begin(reply.segments or ())
 
     def should_spool(self, head: AppHead, plan: Plan) -> bool:
         """True if content of unknown length is to be read ahead, to learn its length.
@@ -209,8 +222,8 @@ def with_file_segments(reply: Reply, source: Source | None) -> Reply:
 
     The server's own wrapper may also send a file faster than it iterates over the app's body.
     """
-    is_seekable = isinstance(source, SeekableSource) and not source.is_moved
-    return with_segments(reply, source) if is_seekable else reply
+    is_moved = isinstance(source, SeekableSource) and source.is_moved
+    return reply if is_moved or isinstance(source, ForwardSource) else with_segments(reply, source)
 
 
 def with_segments(reply: Reply, source: Source | None) -> Reply:

@@ -51,6 +51,13 @@ DOCSTRINGS = [test for module in modules() for test in doctest.DocTestFinder().f
 """Those that have examples."""
 
 
+class Film(rangeware.OpenableBody):
+    complete_length = len(CONTENT)
+
+    def open_range(self, first_pos: int, last_pos: int) -> list[bytes]:
+        return [CONTENT[first_pos:last_pos + 1]]
+
+
 def flask_app() -> flask.Flask:
     app = flask.Flask("films")
     app.add_url_rule("/", view_func=lambda: flask.Response(CONTENT))
@@ -68,6 +75,8 @@ def names_for(docstring: doctest.DocTest) -> dict[str, Any]:
     """The names for the examples of a docstring: those of its module, the package's public ones, and these."""
     names = {**PUBLIC, "FileStorage": FileStorage, **docstring.globs, "app": flask_app(),
              "environ": get(RangeMiddleware(answering([CONTENT])), "bytes=0-99").environ}
+    if "film" not in names:
+        names["film"] = Film()
     described = docstring.name.rpartition(".")[2]
     if described == "AsgiRangeMiddleware":
         names["app"] = starlette_app()

@@ -34,7 +34,10 @@ _REQUEST_FIELDS = (
 _PLACES = {name: place for place, name in enumerate(_REQUEST_FIELDS)}  # in the order of RequestFields
 _RANGE_FIELDS = frozenset(_REQUEST_FIELDS[:2])
 _ALL_ABSENT: list[str | None] = [None] * len(_REQUEST_FIELDS)
-_OURS = frozenset({"rangeware.range", "rangeware.if_range"})
+HANDOVER = "rangeware.openable"
+"""The key in the scope under which an app may hand over a body that opens itself: see ``openable.Handover``."""
+
+_OURS = frozenset({HANDOVER, "rangeware.range", "rangeware.if_range"})
 _OUR_EXTENSIONS = frozenset({PATHSEND, ZEROCOPYSEND})
 _USUAL_NAMES = {name.lower().encode(): name for name in USUAL_NAMES}
 
@@ -58,7 +61,7 @@ def request_fields(scope: dict[str, Any], preconditions: bool) -> RequestFields:
 def scope_for_app(
     scope: dict[str, Any], request: RequestFields, options: Options, offers_paths: bool
 ) -> tuple[dict[str, Any], list[Callable[[], None]]]:
-    """Copy the scope for an app whose response may be sliced; in all other cases, the app gets the server's own.
+    """Copy the scope for an app whose response may be sliced or refused; else the app gets the server's own.
 
     ``http.response.pathsend`` is offered, so that the app names the path of a file rather than reading it, but not
     where a middleware may want to code the content: the usual ones drop that message, or let it pass uncoded. What the
@@ -71,7 +74,7 @@ def scope_for_app(
     hidden = _hidden_headers(request, options)
     is_ranged = request.is_ranged and request.range is not None
     is_for_files = request.method == "GET" and (is_ranged or options.offload is not None)
-    if not request.is_ranged and not is_for_files and not hidden:
+    if request.is_plain and not is_for_files:
         return scope, []
     copy, ours = scope.copy(), _OURS
     carry_backs: list[Callable[[], None]] = []

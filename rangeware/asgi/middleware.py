@@ -9,7 +9,8 @@ from ..app_protocol import call_asgi, check_asgi
 from ..core.options import Options, OptionsDict
 from ..responder import Responder
 from .connection import Connection
-from .messages import request_fields, scope_for_app
+from .messages import HANDOVER, request_fields, scope_for_app
+from .openable import Handover
 from .responder import AsgiResponder
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ class AsgiRangeMiddleware:
             await call_asgi(self._app, scope, receive, send)
             return
         given, carry_backs = scope_for_app(scope, request, options, self._offers_paths)
-        responder = AsgiResponder(Responder(options, scope, request, carry_backs), Connection(receive, send))
+        handover = None
+        if given is not scope:
+            handover = given[HANDOVER] = Handover()
+        responder = AsgiResponder(Responder(options, scope, request, carry_backs), Connection(receive, send), handover)
         try:
             await responder.run(self._app, given)
         finally:

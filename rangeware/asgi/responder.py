@@ -8,7 +8,7 @@ that the app named. Once the last wanted byte is sent, the app is stopped: nothi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from enum import Enum, auto
 from functools import cached_property, partial
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from ..app_protocol import call_asgi
 from ..backends import AsyncBackend, current_backend
 from ..bodies.detect import path_has_length
+from ..bodies.openable import OpenableSource
 from ..bodies.sources import SeekableSource, Source
 from ..bodies.spool import Spool
 from ..core.app_head import AppHead, Field, fastpath_length
@@ -27,6 +28,7 @@ from . import messages
 from .blocks import file_blocks, source_blocks
 from .connection import Connection
 from .messages import Message
+from .openable import Handover, first_and_rest, render
 from .pathsend import open_file_response
 
 App = Callable[[Any, Any, Any], Awaitable[Any]]
@@ -53,6 +55,9 @@ class State(Enum):
     STOPPING = auto()
     """Stop the app: it goes on after the last wanted byte."""
 
+    TAKEN = auto()
+    """Drop it: the response has been made of the body that the app handed over."""
+
     DONE = auto()
     """Refuse it: the response has ended."""
 
@@ -71,10 +76,12 @@ _LOST_PATH = (
 class AsgiResponder:
     """One request and its response, as the app sees it.
 
+    :param handover: where the app may put a body that opens itself; None if it cannot.
     :ivar lost_path: True if the app has sent no content, and was offered to name the path of a file.
     """
 
-    def __init__(self, responder: Responder, connection: Connection) -> None:
+    def __init__(self, responder: Responder, connection: Connection, handover: Handover | None = None) -> None:
+        self._handover = handover
         self._responder = responder
         self._connection = connection
         self.lost_path = False
@@ -127,7 +134,7 @@ class AsgiResponder:
             return
         try:
             if kind == messages.START:
-                self._hold_head(message)
+                await self._hold_head(message)
             elif kind in messages.CONTENT:
                 await self._ON_CONTENT[self._state](self, message)
             elif kind is None:
@@ -138,14 +145,23 @@ class AsgiResponder:
             self._failure = exc
             raise
 
-    def _hold_head(self, message: Message) -> None:
+    async def _hold_head(self, message: Message) -> None:
         if self._state is not State.NO_HEAD:
             raise AsgiProtocolError("the app sent http.response.start twice")
         self._connection.start, self._fields = messages.read_start(message)
         self._state = State.HEAD_HELD
+        if self._handover is not None:
+            head = AppHead(message["status"], self._fields)
+            source = self._handover.source_under(head)
+            self._handover.is_decided = True
+            if source is not None:
+                await self._decide_openable(self._handover, head, source)
 
     async def _refuse_early(self, message: Message) -> None:
         raise AsgiProtocolError(f"the app sent {message['type']} before http.response.start")
+
+    async def _drop(self, message: Message) -> None:
+        """Drop a message of a middleware that ends the response in its own way."""
 
     async def _refuse_late(self, message: Message) -> None:
         raise AsgiProtocolError(f"the app sent {message['type']} after the end of its response")
@@ -208,6 +224,26 @@ class AsgiResponder:
         else:
             await self._connection.start_reply(response.reply)
             await self._connection.send(message)
+
+    async def _decide_openable(self, handover: Handover, head: AppHead, source: OpenableSource) -> None:
+        """Decide, and send, a response of the body that the app handed over; or leave it to the app to send it.
+
+        The first block is read before the head is sent: an error must come before it.
+        """
+        plan, reply = self._responder.plan(self._responder.complete_head(head, source), source)
+        if reply.segments is None:
+            return
+        handover.is_taken = True
+        self._state = State.NO_HEAD  # if the body cannot be opened, the app may send another response
+        async with aclosing(render(self._backend, source, reply.segments)) as blocks:
+            first = await anext(blocks, b"")
+            self._state = State.TAKEN
+            self._responder.publish(plan)
+            if reply.needs_source:
+                next_block = first_and_rest(first, blocks)
+                await self._send_while_listening(self._connection.send_blocks(reply, next_block))
+            else:
+                await self._connection.send_reply(reply, first)
 
     async def _send_while_listening(self, sending: Awaitable[None]) -> None:
         """Send the blocks of a file. The app waits meanwhile, so that nobody else would hear of a disconnect."""
@@ -304,5 +340,6 @@ class AsgiResponder:
         State.PASSING_ON: _pass_on,
         State.SLICING: _slice,
         State.STOPPING: _stop,
+        State.TAKEN: _drop,
         State.DONE: _refuse_late,
     }

@@ -19,9 +19,10 @@ from itertools import accumulate
 from typing import Any
 
 from .decoders import is_decoding
+from .openable import OpenableSource
 from .sources import DiskFile, SeekableSource, Source
 from .streams import ForwardSource
-from .unwrap import find_file, is_unpatched, open_wrappers
+from .unwrap import find_file, is_unpatched, open_wrappers, opens_itself
 
 _PAGE = mmap.PAGESIZE  # bytes; the size that files in /sys claim, though they have no block on a disk
 _ACCESS = ("__iter__", "__len__", "__getitem__")
@@ -105,17 +106,25 @@ def path_has_length(path: Any, declared: int) -> bool:
 
 
 def _find(body: Any, declared: int | None, block_size: int, detectors: tuple[Detector, ...]) -> Source | None:
+    source: SeekableSource | OpenableSource | None
     if isinstance(body, (list, tuple)) and _is_in_memory(body):
-        seekable: SeekableSource | None = _items(body, block_size)
+        source = _items(body, block_size)
     else:
-        seekable = _first(detectors, find_file(body), block_size)
-    if seekable is None:
+        source = _openable(body) or _first(detectors, find_file(body), block_size)
+    if source is None:
         return None if declared is None else ForwardSource(body, declared)
-    if declared is not None and declared > seekable.complete_length:
-        return seekable._replace(shorter=True)
-    if declared is None or declared == seekable.complete_length:
-        return seekable
-    return seekable._replace(complete_length=declared)
+    if declared is not None and declared > source.complete_length:
+        return source._replace(shorter=True)
+    if declared is None or declared == source.complete_length:
+        return source
+    return source._replace(complete_length=declared)
+
+
+def _openable(body: object) -> OpenableSource | None:
+    """The source of a body that opens itself at an offset; None for any other body."""
+    innermost = open_wrappers(body)[0]
+    kind: Any = type(innermost)
+    return OpenableSource(innermost, innermost.complete_length) if opens_itself(kind) else None
 
 
 def _first(detectors: tuple[Detector, ...], file: Any | None, block_size: int) -> SeekableSource | None:

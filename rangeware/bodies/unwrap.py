@@ -53,9 +53,16 @@ def _wrapper(kind: Any) -> tuple[str, bool] | None:
 
 
 @lru_cache(maxsize=256)
+def opens_itself(kind: Any) -> bool:
+    """True if bodies of this type can be opened at any position: see ``openable.OpenableBody``."""
+    return hasattr(kind, "open_range")
+
+
+@lru_cache(maxsize=256)
 def may_be_file(kind: Any) -> bool:
-    """True if a body of this type can be a file, or a known wrapper with a file in it."""
-    return _wrapper(kind) is not None or issubclass(kind, (io.IOBase, tempfile.SpooledTemporaryFile))
+    """True if a body of this type can be a file, opens itself at an offset, or wraps one of these."""
+    is_file = issubclass(kind, (io.IOBase, tempfile.SpooledTemporaryFile))
+    return is_file or _wrapper(kind) is not None or opens_itself(kind)
 
 
 def find_file(body: object) -> Any | None:

@@ -8,7 +8,7 @@ An adapter reads the head that the app sent into an ``AppHead``. ``describe`` ma
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from ..http.dates import EPOCH, format_http_date, parse_http_date
 from ..http.etags import EntityTag, parse_entity_tag
@@ -182,6 +182,24 @@ def validators_of_file(
         opaque_tag = f"{complete_length:x}-{mtime_ns:x}" + (f"-{offset:x}" if offset else "")
         made.append(("ETag", str(EntityTag(opaque_tag))))
     return made
+
+
+def validators_of_body(
+    head: AppHead, etag: str | None, last_modified: datetime | None, now: datetime
+) -> list[Field]:
+    """Return the validators that the body itself knows, and the head lacks.
+
+    :param etag: as in ETag; without its quotes, it gets them. What cannot be an entity tag is left out.
+    :param last_modified: in any time zone. RFC 9110 8.8.2.1: never later than the Date of the message.
+    """
+    known = []
+    if last_modified is not None and head.get("last-modified") is None:
+        known.append(("Last-Modified", format_http_date(min(now, last_modified.astimezone(timezone.utc)))))
+    if etag and head.get("etag") is None:
+        tag = parse_entity_tag(etag)
+        tag = tag if tag.quoted else parse_entity_tag(f'"{tag.opaque_tag}"')
+        known += [("ETag", str(tag))] if tag.quoted else []
+    return known
 
 
 def describe(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..app_protocol import not_wsgi
 from ..bodies.closing import ClosingIterator, ClosingThen, block_after_closing, close_and_log
+from ..bodies.openable import OpenableSource
 from ..bodies.sources import Source
 from ..bodies.spool import Spool
 from ..bodies.streams import ForwardSource, PeekableChunks
@@ -186,7 +187,8 @@ class WsgiResponder:
         if spools:
             return self._respond_spooled(head, body)
         has_new_length = completed is not head and completed.complete_length != head.complete_length
-        if has_new_length and not isinstance(body, (list, tuple)) or type(body) is FileWrapper:
+        is_ours = type(body) is FileWrapper or isinstance(source, OpenableSource)
+        if is_ours or has_new_length and not isinstance(body, (list, tuple)):
             reply = with_file_segments(reply, source)
         is_app_body = reply.segments is None and not self._responder.has_no_content(reply) and completed.may_be_cut
         if is_app_body and not can_send(server_wrapper, body, source, completed.complete_length):
@@ -194,6 +196,7 @@ class WsgiResponder:
                 reply = with_segments(reply, source)
             if reply.segments is None:  # an iterator hides the file from the server
                 body = closable = ClosingIterator(chain(body), None, closable)
+        source = self._responder.begin(reply, source)
         self._commit(plan, reply)
         return self._content(reply, source, body, closable)
 
