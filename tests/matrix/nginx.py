@@ -107,7 +107,7 @@ def serving(root: Path, directory: Path, certificate: Path | None = None) -> Ite
         if certificate:
             lines += [f'ssl_certificate "{certificate}";', f'ssl_certificate_key "{certificate}";']
         return _FILES.format(root=root, listen="\n        ".join(lines))
-    with _running(site, directory) as address:
+    with with_site(site, directory) as address:
         yield address
 
 
@@ -122,7 +122,7 @@ def slicing(upstream: tuple[str, int], directory: Path) -> Iterator[tuple[str, i
     """
     def site(port: int) -> str:
         return _SLICES.format(directory=directory, port=port, upstream="{}:{}".format(*upstream))
-    with _running(site, directory) as address:
+    with with_site(site, directory) as address:
         yield address
 
 
@@ -132,13 +132,17 @@ def with_locations(text: str, directory: Path) -> Iterator[tuple[str, int]]:
 
     :param directory: where it may write.
     """
-    with _running(lambda port: f"server {{ listen 127.0.0.1:{port};\n{text}}}\n", directory) as address:
+    with with_site(lambda port: f"server {{ listen 127.0.0.1:{port};\n{text}}}\n", directory) as address:
         yield address
 
 
 @contextlib.contextmanager
-def _running(site: Callable[[int], str], directory: Path) -> Iterator[tuple[str, int]]:
-    """nginx at work on the site, which is told its port."""
+def with_site(site: Callable[[int], str], directory: Path) -> Iterator[tuple[str, int]]:
+    """nginx at work on a site: its host and port; ended at the end.
+
+    :param site: makes what stands in ``http`` of the port that nginx listens on at 127.0.0.1.
+    :param directory: where it may write; its complaints are in ``error.log``.
+    """
     executable = check_installed()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address: tuple[str, int] = listening.getsockname()
