@@ -15,6 +15,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.wrappers import Response as AnyResponse
 
 from rangeware import RangeMiddleware
+from rangeware.offload import XAccelRedirect
 from rangeware.uploads import FileStorage
 
 from .feed import Feed, RecordPlain
@@ -31,16 +32,19 @@ _POLICY = "default-src 'self'"
 
 
 def create_site(address: Address, samples: dict[str, Sample] | None = None,
-                directory: Path = INSTANCE) -> WSGIApplication:
+                directory: Path = INSTANCE, offload: XAccelRedirect | None = None) -> WSGIApplication:
     """Return the WSGI app of the demo: one Flask app, with rangeware at ``/`` and without it at ``/plain``.
 
     :param address: host and port of the server itself; the inspector sends its requests only there.
     :param directory: where the sample data and the uploads are.
+    :param offload: has nginx send the files that are on the disk; the page then marks which responses it sent.
     """
     samples = prepare(directory) if samples is None else samples
-    feed, storage = Feed(samples), make_storage(directory)
+    feed = Feed({name: sample.complete_length for name, sample in samples.items()})
+    storage = make_storage(directory)
     app = create_app(samples, feed, address, storage)
-    wrapped = RangeMiddleware(app, on_plan=feed.on_plan)
+    app.config["BEHIND_NGINX"] = offload is not None
+    wrapped = RangeMiddleware(app, on_plan=feed.on_plan, offload=offload)
     site = DispatcherMiddleware(RecordPlain(wrapped, feed), {"/plain": app})
     return SlowLine(take_uploads(site, app, storage))
 

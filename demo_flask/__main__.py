@@ -1,4 +1,7 @@
-"""Serve the demo: ``python -m demo_flask`` runs it under gunicorn, with one worker and many threads."""
+"""Serve the demo: ``python -m demo_flask`` runs it under gunicorn, with one worker and many threads.
+
+With ``--behind-nginx``, this process starts nginx and another process of this module, which runs gunicorn.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from . import create_site
+from . import behind_nginx, create_site
 from .inspector import Address, host_and_port
 from .samples import INSTANCE, Sample, prepare
 
@@ -41,7 +44,14 @@ _WELCOME = """
 
   and pause it, reload the page, or end this demo and start it again: the upload goes on where it stopped.
 
-  Press Ctrl-C here to stop the demo.
+{more}  Press Ctrl-C here to stop the demo.
+"""
+
+_BEHIND_NGINX = """\
+  nginx sends the files that are on the disk, and the page marks them. Its configuration, to read and copy:
+
+      {path}
+
 """
 
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -75,10 +85,37 @@ class Server(BaseApplication):  # type: ignore[misc]
         }
 
     def _welcome(self, _: object) -> None:
-        print(_WELCOME.format(url=f"http://{host_and_port(near(self._address))}"), flush=True)
+        welcome(self._address)
 
     def load(self) -> Any:
         return create_site(near(self._address), self._samples, self._directory)
+
+
+class ServerBehindNginx(Server):
+    """gunicorn on a socket that is open already, with an app that hands files over to nginx."""
+
+    def __init__(self, address: Address, samples: dict[str, Sample], directory: Path, fileno: int) -> None:
+        self._fileno = fileno
+        super().__init__(address, samples, directory)
+
+    def _settings(self) -> dict[str, Any]:
+        bind = [f"fd://{self._fileno}"]
+        return {**super()._settings(), "bind": bind, "keepalive": behind_nginx.KEEPALIVE}
+
+    def _welcome(self, _: object) -> None:
+        """Print nothing: the process that started this one does."""
+
+    def load(self) -> Any:
+        offload = behind_nginx.offload(self._directory)
+        return create_site(near(self._address), self._samples, self._directory, offload)
+
+
+def welcome(address: Address, more: str = "") -> None:
+    """Print what to open.
+
+    :param more: lines for the end.
+    """
+    print(_WELCOME.format(url=f"http://{host_and_port(near(address))}", more=more), flush=True)
 
 
 def _end_at_once(_: object) -> None:
@@ -104,12 +141,16 @@ def port_number(text: str) -> int:
 
 
 def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Parse ``--host``, ``--port`` and ``--data``."""
+    """Parse ``--host``, ``--port``, ``--data`` and ``--behind-nginx``."""
     parser = argparse.ArgumentParser(prog="python -m demo_flask", description="Run rangeware's demo for the browser.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", default=8000, type=port_number, help="port to listen on (default: %(default)s)")
     parser.add_argument("--data", default=INSTANCE, type=Path, metavar="DIR",
                         help="folder for the sample data and the uploads (default: demo_flask/instance)")
+    parser.add_argument("--behind-nginx", action="store_true",
+                        help="start nginx in front of the demo and let it send the files that are on the disk; its "
+                             "configuration is written to DIR/nginx/")
+    parser.add_argument("--socket", type=int, help=argparse.SUPPRESS)  # serve on this descriptor, behind nginx
     return parser.parse_args(arguments)
 
 
@@ -140,6 +181,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve the demo until Ctrl-C."""
     wanted = read_arguments(arguments)
     address = (wanted.host, wanted.port)
+    if wanted.socket is not None:
+        ServerBehindNginx(address, prepare(wanted.data), wanted.data, wanted.socket).run()
+        return
     try:
         check_free(address)
     except OSError as exc:
@@ -148,7 +192,23 @@ def main(arguments: list[str] | None = None) -> None:
         samples = prepare(wanted.data)
     except OSError as exc:
         sys.exit(f"Cannot make the sample data in {exc.filename}: {exc.strerror}.")
-    Server(address, samples, wanted.data).run()
+    if wanted.behind_nginx:
+        _run_behind_nginx(address, wanted.data)
+    else:
+        Server(address, samples, wanted.data).run()
+
+
+def _run_behind_nginx(address: Address, directory: Path) -> None:
+    try:
+        behind_nginx.run(address, near(address), directory,
+                         lambda path: welcome(address, _BEHIND_NGINX.format(path=path)))
+    except behind_nginx.NotInstalled as exc:
+        print(exc, file=sys.stderr)
+        sys.exit(2)
+    except behind_nginx.CannotRun as exc:
+        sys.exit(str(exc))
+    except OSError as exc:
+        sys.exit(f"Cannot start nginx and gunicorn: {exc.strerror}: {exc.filename}.")
 
 
 if __name__ == "__main__":

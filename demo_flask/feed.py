@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rangeware import Plan
+from rangeware import Plan, Reason
+from rangeware.http.ranges import parse_range
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 FILES = "/files/"
 REQUEST_ID = "HTTP_X_DEMO_REQUEST"
 _MAX_TEXT = 300
+_MAX_RANGES = 256
 
 
 class Event(NamedTuple):
-    """A request for a file, the decision and its reason. ``asked`` is the Range header; ``serial`` counts from 1."""
+    """A request for a file, the decision and its reason. ``asked`` is the Range header; ``serial`` counts from 1.
+
+    If nginx sends the file (``handed_over``), then nginx decides: ``ranges`` are those asked for, and ``status`` is
+    only what the app said to nginx.
+    """
 
     serial: int
     name: str
@@ -28,35 +34,50 @@ class Event(NamedTuple):
     ranges: tuple[tuple[int, int], ...]
     reason: str
     request_id: str
+    handed_over: bool = False
 
     def public(self) -> dict[str, Any]:
-        """Return all values except the id of the request, for the page."""
-        return {key: value for key, value in self._asdict().items() if key != "request_id"}
+        """Return all values, for the page."""
+        return self._asdict()
 
 
 class Feed:
-    """The last ``limit`` events of the named files, shared by the threads of one process."""
+    """The last ``limit`` events of some files, shared by the threads of one process.
 
-    def __init__(self, names: Iterable[str], limit: int = 256) -> None:
-        self._names = frozenset(names)
+    :param lengths: the complete length of each file, by its name.
+    """
+
+    def __init__(self, lengths: Mapping[str, int], limit: int = 256) -> None:
+        self._lengths = lengths
         self._events: collections.deque[Event] = collections.deque(maxlen=limit)
         self._lock = threading.Lock()
         self._serial = 0
 
     def on_plan(self, environ: WSGIEnvironment, plan: Plan) -> None:
         """Record a plan. The middleware calls this for each request with Range or a precondition."""
-        self.record(environ, plan.status, tuple(map(tuple, plan.ranges)), str(plan.reason))
+        if plan.reason is Reason.OFFLOADED:
+            self.record_hand_over(environ)
+        else:
+            self.record(environ, plan.status, tuple(map(tuple, plan.ranges)), str(plan.reason))
 
-    def record(self, environ: WSGIEnvironment, status: int, ranges: Sequence[Any] = (), reason: str = "") -> None:
+    def record_hand_over(self, environ: WSGIEnvironment) -> None:
+        """Record that nginx has been told to send a file, and which ranges of it the client asked for."""
+        length = self._lengths.get(_name_of(environ), 0)
+        ranges = (spec.resolve(length) for spec in parse_range(environ.get("HTTP_RANGE", "")) or ())
+        asked = [tuple(found) for found in ranges if found is not None][:_MAX_RANGES]
+        self.record(environ, 200, asked, str(Reason.OFFLOADED), handed_over=True)
+
+    def record(self, environ: WSGIEnvironment, status: int, ranges: Sequence[Any] = (), reason: str = "",
+               handed_over: bool = False) -> None:
         """Record a response if it is for one of the files; ignore the page's own requests."""
-        name = environ.get("PATH_INFO", "").removeprefix(FILES)
-        if name not in self._names:
+        name = _name_of(environ)
+        if name not in self._lengths:
             return
         asked, request_id = (environ.get(key, "")[:_MAX_TEXT] for key in ("HTTP_RANGE", REQUEST_ID))
         with self._lock:
             self._serial += 1
             self._events.append(Event(self._serial, name, environ["REQUEST_METHOD"], asked, status,
-                                      tuple(ranges), reason, request_id))
+                                      tuple(ranges), reason, request_id, handed_over))
 
     def after(self, serial: int, at_most: int = 100) -> list[Event]:
         """Return the events after ``serial``, oldest first. A serial from before a restart returns all of them."""
@@ -75,6 +96,16 @@ class Feed:
             return next((event for event in reversed(self._events) if event.request_id == request_id), None)
 
 
+def _name_of(environ: WSGIEnvironment) -> str:
+    name: str = environ.get("PATH_INFO", "").removeprefix(FILES)
+    return name
+
+
+def is_handed_over(headers: Iterable[tuple[str, str]]) -> bool:
+    """True if these header fields have nginx send a file."""
+    return any(name.lower() == "x-accel-redirect" for name, _ in headers)
+
+
 class RecordPlain:
     """WSGI middleware around rangeware that records the responses without a plan: downloads of a whole file."""
 
@@ -85,7 +116,10 @@ class RecordPlain:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def recorded(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             if environ.get("rangeware.plan") is None and environ["REQUEST_METHOD"] == "GET":
-                self._feed.record(environ, int(status[:3]))
+                if is_handed_over(headers):
+                    self._feed.record_hand_over(environ)
+                else:
+                    self._feed.record(environ, int(status[:3]))
             return start_response(status, headers, *exc_info)
 
         return self._app(environ, recorded)

@@ -21,6 +21,7 @@ from flask import Response, send_file
 
 _HERE = Path(__file__).parent
 INSTANCE = _HERE / "instance"
+MEDIA = _HERE / "media"
 
 _MIB = 1 << 20
 BIG_LENGTH = 1024 * _MIB
@@ -121,7 +122,9 @@ def generate_lines() -> Iterator[bytes]:
 
 
 def _from_file(path: Path, media_type: str) -> Callable[[], Response]:
-    return lambda: send_file(path, mimetype=media_type)
+    """Send a file under the ETag that nginx makes for it, so that HEAD, which the app answers, and GET agree."""
+    found = path.stat()
+    return lambda: send_file(path, mimetype=media_type, etag=f"{int(found.st_mtime):x}-{found.st_size:x}")
 
 
 def _from_generator() -> Response:
@@ -148,7 +151,7 @@ def prepare(directory: Path = INSTANCE) -> dict[str, Sample]:
     make_once(directory / "big.bin", write_big)
     make_once(directory / "lines.txt", write_lines)
     samples = (
-        _file_sample(_HERE / "media" / "clock.mp4", "video/mp4", "A film of a running clock, 90 seconds."),
+        _file_sample(MEDIA / "clock.mp4", "video/mp4", "A film of a running clock, 90 seconds."),
         _file_sample(directory / "tones.wav", "audio/wav", "A minute of rising tones, made on the first start."),
         _file_sample(directory / "big.bin", "application/octet-stream", "A sparse file: 1 GiB without disk usage."),
         _file_sample(directory / "lines.txt", "text/plain", "Numbered lines of 32 bytes each."),

@@ -1,10 +1,15 @@
-"""A slow connection for the players. On one machine a film loads before anyone can seek; on a phone it does not."""
+"""A slow connection for the players. On one machine a film loads before anyone can seek; on a phone it does not.
+
+A file that nginx sends is slowed down by nginx.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+
+from .feed import is_handed_over
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -20,8 +25,14 @@ class SlowLine:
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        body = self._app(environ, start_response)
-        return _Paced(body) if environ.get("QUERY_STRING") == "slow" else body
+        if environ.get("QUERY_STRING") != "slow":
+            return self._app(environ, start_response)
+
+        def slowed(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            limit = [("X-Accel-Limit-Rate", str(BYTES_PER_SECOND))] if is_handed_over(headers) else []
+            return start_response(status, [*headers, *limit], *exc_info)
+
+        return _Paced(self._app(environ, slowed))
 
 
 class _Paced:

@@ -128,17 +128,18 @@ def environ(name="a.txt", **fields):
 
 
 def test_feed_keeps_the_plan():
-    feed = Feed(["a.txt"])
+    feed = Feed({"a.txt": 100})
     feed.on_plan(environ(HTTP_RANGE="bytes=0-9,20-29", HTTP_X_DEMO_REQUEST="id1"), PLAN)
     event, = feed.after(0)
     assert event.public() == {"serial": 1, "name": "a.txt", "method": "GET", "asked": "bytes=0-9,20-29", "status": 206,
-                              "ranges": ((0, 9), (20, 29)), "reason": "the ranges asked for"}
+                              "ranges": ((0, 9), (20, 29)), "reason": "the ranges asked for", "request_id": "id1",
+                              "handed_over": False}
     assert feed.find("id1") == event
     assert feed.find("id2") is None
 
 
 def test_feed_is_bounded():
-    feed = Feed(["a.txt"], limit=10)
+    feed = Feed({"a.txt": 100}, limit=10)
     for _ in range(25):
         feed.on_plan(environ(HTTP_RANGE="x" * 5000), PLAN)
     assert [event.serial for event in feed.after(0)] == list(range(16, 26))
@@ -153,7 +154,7 @@ def test_feed_is_bounded():
     pytest.param(99, [1, 2, 3], id="a serial from before a restart"),
 ])
 def test_feed_after(after, serials):
-    feed = Feed(["a.txt"])
+    feed = Feed({"a.txt": 100})
     for _ in range(3):
         feed.on_plan(environ(), PLAN)
     assert [event.serial for event in feed.after(after)] == serials
@@ -162,13 +163,13 @@ def test_feed_after(after, serials):
 
 @pytest.mark.parametrize("path", ["/", "/events", "/static/page.css", "/files/other.txt", "/files/a.txt/x", ""])
 def test_feed_notes_the_files_only(path):
-    feed = Feed(["a.txt"])
+    feed = Feed({"a.txt": 100})
     feed.on_plan({"PATH_INFO": path, "REQUEST_METHOD": "GET"}, PLAN)
     assert feed.after(0) == []
 
 
 def test_feed_serves_many_threads():
-    feed = Feed(["a.txt"], limit=2000)
+    feed = Feed({"a.txt": 100}, limit=2000)
     threads = [threading.Thread(target=lambda: [feed.on_plan(environ(), PLAN) for _ in range(100)]) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -17,10 +17,41 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// --- Who sent it: marks, only behind nginx -------------------------------------------------------------------------
+
+const behindNginx = "behindNginx" in document.body.dataset;
+const responses = new Map(); // promises of the responses to this page's own requests, by the id of the request
+
+async function ownRequest(url, options) {
+  const id = `page-${Date.now()}-${Math.random()}`;
+  const response = fetch(url, { ...options, headers: { ...options.headers, "X-Demo-Request": id } });
+  if (behindNginx) responses.set(id, response.catch(() => null));
+  return response;
+}
+
+// What nginx did with a file that was handed to it is known only for the page's own requests.
+async function completed(event) {
+  const response = await responses.get(event.request_id);
+  responses.delete(event.request_id);
+  if (!response || !event.handed_over) return event;
+  const sender = response.headers.get("X-Sent-By");
+  return { ...event, status: response.status, reason: "", handed_over: false, sent_by: sender };
+}
+
+function mark(sender, words = `sent by ${sender}`) {
+  return element("span", { className: `mark ${sender.toLowerCase()}` }, words);
+}
+
+function marks(event) {
+  if (!behindNginx) return [];
+  return [event.handed_over ? mark("nginx", "handed to nginx") : mark(event.sent_by || "Python")];
+}
+
 // --- The strips ---------------------------------------------------------------------------------------------------
 
 function kindOf(event) {
-  if (event.status === 206) return event.ranges.length === 1 ? "one" : "many";
+  const isPart = event.status === 206 || (event.handed_over && event.asked && event.method === "GET");
+  if (isPart) return event.ranges.length === 1 ? "one" : "many";
   return event.status === 200 && event.method === "GET" ? "whole" : null;
 }
 
@@ -42,8 +73,13 @@ function describeRanges(ranges) {
   return `bytes ${shown.join(", ")}${more}`;
 }
 
+function describeAsked(event) {
+  return event.ranges.length ? describeRanges(event.ranges) : event.asked || "the whole file";
+}
+
 function describe(event) {
-  if (event.ranges.length) return describeRanges(event.ranges);
+  if (event.handed_over) return `asked for ${describeAsked(event)}`;
+  if (event.ranges.length && event.status !== 200) return describeRanges(event.ranges);
   return kindOf(event) === "whole" ? "whole file" : "no content";
 }
 
@@ -54,19 +90,25 @@ function keepEarlier(card) {
   while (list.children.length > MAX_EARLIER) list.lastChild.remove();
 }
 
+function titleOf(event) {
+  if (event.handed_over) return event.method;
+  return event.method === "GET" ? `${event.status}` : `${event.method} ${event.status}`;
+}
+
 function showLast(card, event) {
-  const method = event.method === "GET" ? "" : `${event.method} `;
-  const reason = event.reason ? ` · “${event.reason}”` : "";
+  const title = titleOf(event);
+  const reason = event.reason && !event.handed_over ? ` · “${event.reason}”` : "";
   const line = `${describe(event)}${reason}`;
-  card.querySelector(".last").replaceChildren(element("b", {}, `${method}${event.status}`), ` · ${line}`);
-  const label = `${card.dataset.file}: ${card.dataset.answers} responses, latest ${method}${event.status}, ${line}`;
-  card.querySelector(".strip").setAttribute("aria-label", label);
+  const shown = marks(event);
+  card.querySelector(".last").replaceChildren(element("b", {}, title), ` · ${line} `, ...shown);
+  const words = [`${card.dataset.answers} responses, latest ${title}`, line, ...shown.map((made) => made.textContent)];
+  card.querySelector(".strip").setAttribute("aria-label", `${card.dataset.file}: ${words.join(", ")}`);
 }
 
 function count(card, event) {
   card.dataset.answers = Number(card.dataset.answers || 0) + 1;
   const list = card.querySelector(".counts");
-  const status = String(event.status);
+  const status = event.handed_over ? "handed to nginx" : String(event.status);
   let item = [...list.children].find((child) => child.dataset.status === status);
   if (!item) list.append((item = element("li")));
   item.dataset.status = status;
@@ -104,7 +146,11 @@ function take({ last, events }) {
     cards.forEach(forget);
     seen = 0;
   }
-  events.forEach((event) => paint(event, !history));
+  for (const event of events) {
+    const fresh = !history;
+    if (responses.has(event.request_id)) completed(event).then((whole) => paint(whole, fresh));
+    else paint(event, fresh);
+  }
   if (events.length) seen = events.at(-1).serial;
   if (seen >= last) history = false;
 }
@@ -158,7 +204,7 @@ async function takePieces(button) {
   const card = button.closest(".card");
   const ranges = pieces(Number(card.dataset.completeLength), Number(button.dataset.take));
   const headers = { Range: `bytes=${ranges.join(",")}` };
-  const answer = await fetch(fileUrl(card.dataset.file), { headers, cache: "no-store" });
+  const answer = await ownRequest(fileUrl(card.dataset.file), { headers, cache: "no-store" });
   await answer.body.cancel();
 }
 
@@ -194,7 +240,7 @@ document.querySelectorAll("[data-copy]").forEach((button) => button.addEventList
 
 const form = byId("question");
 const inputs = [...form.querySelectorAll("[data-field]")];
-const TELLING = new Set(["content-range", "content-length", "content-type", "accept-ranges", "etag"]);
+const TELLING = new Set(["content-range", "content-length", "content-type", "accept-ranges", "etag", "x-sent-by"]);
 
 function note(text, bad = false) {
   byId("note").textContent = text;
@@ -264,11 +310,17 @@ function requestOf(answer) {
   return element("details", {}, element("summary", {}, "Request as sent"), sent);
 }
 
+function marksOf(answer) {
+  if (!behindNginx) return [];
+  const [, sender] = answer.fields.find(([name]) => name.toLowerCase() === "x-sent-by") ?? ["", "Python"];
+  return [element("p", { className: "sender" }, mark(sender))];
+}
+
 function showAnswer(mount, answer, reason) {
   const status = element("p", { className: "status" }, answer.status_line);
   status.dataset.class = answer.status_line.split(" ")[1][0];
   const body = document.querySelector(`[data-mount="${mount}"] .body`);
-  body.replaceChildren(status, reason, element("h4", {}, "Headers"), lines(answer.fields, true),
+  body.replaceChildren(status, ...marksOf(answer), reason, element("h4", {}, "Headers"), lines(answer.fields, true),
     ...contentOf(answer), requestOf(answer));
 }
 
