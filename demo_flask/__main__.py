@@ -140,12 +140,17 @@ def port_number(text: str) -> int:
     return int(text)
 
 
+def absolute_path(text: str) -> Path:
+    """Return the absolute path of a folder: Flask would look for a relative one beside its own code."""
+    return Path(text).absolute()
+
+
 def read_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Parse ``--host``, ``--port``, ``--data`` and ``--behind-nginx``."""
     parser = argparse.ArgumentParser(prog="python -m demo_flask", description="Run rangeware's demo for the browser.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", default=8000, type=port_number, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--data", default=INSTANCE, type=Path, metavar="DIR",
+    parser.add_argument("--data", default=INSTANCE, type=absolute_path, metavar="DIR",
                         help="folder for the sample data and the uploads (default: demo_flask/instance)")
     parser.add_argument("--behind-nginx", action="store_true",
                         help="start nginx in front of the demo and let it send the files that are on the disk; its "

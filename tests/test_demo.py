@@ -483,6 +483,14 @@ def test_port_is_checked(port, capsys):
     assert port_number("65535") == 65535
 
 
+def test_files_are_found_in_a_relative_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = read_arguments(["--data=some/folder"]).data
+    client = Client(create_site(("127.0.0.1", 1), samples.prepare(folder), folder))
+    assert status(client, "/files/lines.txt", "bytes=0-9") == 206
+    assert (tmp_path / "some" / "folder" / "lines.txt").exists()
+
+
 def test_inspector_asks_this_machine_whatever_it_listens_on():
     assert [near((host, 1))[0] for host in ("0.0.0.0", "::", "127.0.0.1")] == ["127.0.0.1", "::1", "127.0.0.1"]
     assert host_and_port(("::1", 80)) == "[::1]:80"
