@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 from urllib.parse import quote_from_bytes
@@ -21,6 +22,8 @@ Folder = str | os.PathLike[str]
 _LOGGER = logging.getLogger("rangeware")
 _LONGEST = 2048
 """Characters of a path in a header field. nginx reads the head of a response into 4 KiB, and refuses a longer one."""
+
+_CONTROL = re.compile(r"[\0-\x1f\x7f]")
 
 
 class _SentFromHere(Exception):
@@ -149,9 +152,12 @@ class XAccelRedirect(_FrontServer):
 
 
 class XSendfile(_FrontServer):
-    """Apache with mod_xsendfile (``X-Sendfile``), and others that decode the path as it does.
+    """Apache with mod_xsendfile (``X-Sendfile``), any version.
 
     >>> app.wsgi_app = RangeMiddleware(app.wsgi_app, offload=XSendfile(["/srv/media"]))
+
+    Version 0.12, which distributions have, takes the path as it is; 1.0 decodes it. So a file is handed over only if
+    both find it, and sent from here if its path has a ``%`` or a control character, or a blank at its end.
 
     :param roots: the folders whose files are handed over, each in ``XSendFilePath``; or a mapping of folders to their
         paths on the front server, where these differ. Files must be readable for the front server.
@@ -160,19 +166,31 @@ class XSendfile(_FrontServer):
 
     _NAME = "X-Sendfile"
 
+    def _encode(self, location: bytes) -> str:
+        value = location.decode("latin-1")  # as PEP 3333 has it: each character is a byte
+        if "%" in value or _CONTROL.search(value) or value != value.strip():
+            raise _SentFromHere("not all versions of mod_xsendfile find this name")
+        return value
+
 
 class XLighttpdSendFile(_FrontServer):
-    """lighttpd 1.4.40 or later (``X-LIGHTTPD-send-file``), which refuses paths that are not UTF-8.
+    """lighttpd 1.4.46 or later, whatever module connects it with the app.
 
     >>> app.wsgi_app = RangeMiddleware(app.wsgi_app, offload=XLighttpdSendFile(["/srv/media"]))
+
+    The field is ``X-Sendfile``: ``X-LIGHTTPD-send-file`` counts with FastCGI only, and would reach the client from
+    mod_proxy. lighttpd refuses paths that are not UTF-8, and reads each control character as ``_``, which may be the
+    name of another file: such files are sent from here.
 
     :param roots: the folders whose files are handed over, each in ``x-sendfile-docroot``; or a mapping of folders to
         their paths on the front server, where these differ. Files must be readable for the front server.
     :raises InvalidOption: if a folder is not an absolute path.
     """
 
-    _NAME = "X-LIGHTTPD-send-file"
+    _NAME = "X-Sendfile"
 
     def _encode(self, location: bytes) -> str:
-        location.decode()  # a UnicodeDecodeError is a ValueError
+        path = location.decode()  # a UnicodeDecodeError is a ValueError
+        if _CONTROL.search(path):
+            raise _SentFromHere("lighttpd reads control characters as another name")
         return super()._encode(location)
