@@ -6,10 +6,13 @@ The real front servers are in ``tests/front``.
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 
+from rangeware import RangeMiddleware
 from rangeware.offload import XAccelRedirect, XLighttpdSendFile, XSendfile
+from tests.support import answering, get
 
 SERVERS = {
     "nginx": lambda folder: XAccelRedirect({folder: "/protected/"}),
@@ -39,3 +42,45 @@ def test_names(tmp_path, name, nginx, apache, lighttpd):
             field = SERVERS[server](tmp_path).field_for(file.name, file.fileno())
         folder = "/protected" if server == "nginx" else tmp_path
         assert field == (None if expected is None else (FIELDS[server], f"{folder}/{expected}"))
+
+
+@pytest.fixture(params=SERVERS)
+def front(request):
+    return request.param
+
+
+@pytest.fixture
+def ask(front, tmp_path):
+    """Asks for a file of ten bytes, sent by an app with these fields."""
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    def ask(*fields, **request):
+        app = answering(lambda: open(path, "rb"), *fields)  # noqa: SIM115 - closed with the body
+        return get(RangeMiddleware(app, offload=SERVERS[front](tmp_path)), **request)
+    return ask
+
+
+def is_handed_over(answer):
+    return any(answer.get(name) is not None for name in FIELDS.values())
+
+
+def test_whole_and_part_are_handed_over(ask):
+    for value in (None, "bytes=0-1", "bytes=0-1,5-6"):
+        answer = ask(range=value)
+        assert (answer.status, answer.body, answer.get("Content-Length")) == (200, b"", "0")
+        assert is_handed_over(answer)
+
+
+@pytest.mark.parametrize("delete", [True, False])
+def test_file_that_is_deleted_when_it_is_closed(front, tmp_path, delete):
+    def body():
+        file = tempfile.NamedTemporaryFile(dir=tmp_path, delete=delete)  # noqa: SIM115
+        file.write(b"0123456789")
+        file.seek(0)
+        return file
+
+    answer = get(RangeMiddleware(answering(body), offload=SERVERS[front](tmp_path)))
+    assert is_handed_over(answer) is not delete
+    assert answer.body == (b"0123456789" if delete else b"")

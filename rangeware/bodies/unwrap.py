@@ -95,6 +95,16 @@ def open_wrappers(body: object) -> tuple[Any, bool, bool]:
     return file, is_read, is_relayed
 
 
+def deletes_file(body: object) -> bool:
+    """True if there is a temporary file in this body that is deleted when it is closed."""
+    file = body
+    while wrapper := _wrapper(type(file)):  # type: ignore[arg-type]
+        if isinstance(file, tempfile._TemporaryFileWrapper):
+            return bool(getattr(file, "delete", True))
+        file = getattr(file, wrapper[0], None)
+    return False
+
+
 def is_unpatched(file: object) -> bool:
     """True if none of the methods for reading was replaced in this very object."""
     return _READING.isdisjoint(getattr(file, "__dict__", ()))
