@@ -23,7 +23,7 @@ from .core.options import Options
 from .core.plan import decide
 from .core.reply import Reply, compose, offloaded
 from .core.segments import BOUNDARY_LENGTH, whole_content
-from .core.values import Plan, Reason, RequestFields
+from .core.values import FrontServer, Plan, Reason, RequestFields
 from .http.ranges import IntRange, parse_range
 
 SMALL = 65536
@@ -141,17 +141,34 @@ class Responder:
     def offload(self, head: AppHead, source: Source | None) -> tuple[Plan, Reply] | None:
         """Return the response that has the front server send all of a file; None if it is sent from here.
 
-        Only for a response that we would slice: the front server does so, whatever the app says about it.
+        A 304, 412 or 416 is sent from here wherever we can tell: not all front servers know each of them, and they
+        leave out fields, or in those that let a cache keep the refusal.
         """
         server = self.options.offload
-        if server is None or source is None or source.on_disk is None or head.obstacle() is not None:
+        field = None if server is None else self._offload_field(server, head, source)
+        if server is None or field is None:
+            return None
+        if head.etag is not None and not head.etag.quoted:  # Bottle's: front servers compare nothing but entity tags
+            head = AppHead(head.status, head.without(("etag",)))
+        completed = self.complete_head(head, source)
+        if server.keeps_validators or not self.request.needs_validators:
+            plan, reply = self.plan(completed, source)
+            if plan.status not in (200, 206):
+                return plan, reply
+        return Plan(200, (), Reason.OFFLOADED), offloaded(completed, field)
+
+    def _offload_field(self, server: FrontServer, head: AppHead, source: Source | None) -> Field | None:
+        """Return the field that has the front server send a file; None if that must be sent from here.
+
+        Only for a response that we would slice: the front server does so, whatever the app says about it.
+        """
+        if source is None or source.on_disk is None or head.obstacle() is not None:
             return None
         file, fileno = source.on_disk, source.on_disk.raw.fileno()
         is_whole = not source.shorter and not file.offset and source.complete_length == os.fstat(fileno).st_size
         if not is_whole or head.get("content-encoding") is not None:  # servers drop the coding, or code once more
             return None
-        field = server.field_for(file.raw.name, fileno)
-        return None if field is None else (Plan(200, (), Reason.OFFLOADED), offloaded(head, field))
+        return server.field_for(file.raw.name, fileno)
 
     def read_if_small(self, reply: Reply, source: Source) -> bytes | None:
         """Read all of the content before anything is sent, if it is so small that this is faster; otherwise None.

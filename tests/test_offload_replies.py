@@ -20,6 +20,7 @@ SERVERS = {
     "lighttpd": lambda folder: XLighttpdSendFile([folder]),
 }
 FIELDS = {"nginx": "X-Accel-Redirect", "apache": "X-Sendfile", "lighttpd": "X-Sendfile"}
+TAG = '"v1"'
 
 NAMES = [  # name                     nginx             mod_xsendfile    lighttpd
     pytest.param(b"file",             "file",           "file",          "file",            id="plain"),
@@ -71,6 +72,35 @@ def test_whole_and_part_are_handed_over(ask):
         answer = ask(range=value)
         assert (answer.status, answer.body, answer.get("Content-Length")) == (200, b"", "0")
         assert is_handed_over(answer)
+
+
+def test_unsatisfiable_range_is_answered_here(ask):
+    """Apache and lighttpd leave Content-Range out of their 416."""
+    answer = ask(range="bytes=10-")
+    assert (answer.status, answer.get("Content-Range")) == (416, "bytes */10")
+    assert not is_handed_over(answer)
+
+
+@pytest.mark.parametrize(("field", "status"), [("if_match", 412), ("if_none_match", 304)])
+def test_tag_of_the_app(ask, front, field, status):
+    """lighttpd knows no If-Match. nginx makes the tag by itself, so that it must compare it."""
+    values = {412: '"other"', 304: TAG}
+    answer = ask(("ETag", TAG), **{field: values[status]})
+    assert answer.status == (200 if front == "nginx" else status)
+    assert is_handed_over(answer) is (front == "nginx")
+
+
+def test_file_without_tag_gets_ours(ask):
+    """mod_xsendfile 0.12 sends ETag: "0" with every file that comes without one."""
+    with_tag, without = ask(("ETag", TAG)), ask()
+    assert with_tag.get("ETag") == TAG
+    assert without.get("ETag") not in (None, TAG)
+    assert without.get("Last-Modified") == "Tue, 14 Nov 2023 22:13:20 GMT"
+
+
+def test_tag_that_is_none_is_replaced(ask):
+    """Bottle's ETag has no quotes: front servers would compare it with nothing."""
+    assert ask(("ETag", "v1")).get("ETag") == ask().get("ETag")
 
 
 @pytest.mark.parametrize("delete", [True, False])

@@ -55,7 +55,8 @@ def open_file_response(
     source = responder.find_source(head, file)
     offloaded = responder.offload(head, source)
     if offloaded is not None:
-        return FileResponse(file, source, *offloaded, by_server=False, content=b"")
+        content = _small_content(responder, offloaded[1], source)
+        return FileResponse(file, source, *offloaded, by_server=False, content=content)
     is_longer = head.complete_length is not None and head.complete_length < status.st_size  # another file by now
     obstacle = Reason.LONGER if is_longer else None
     plan, reply = responder.plan(head if is_longer else responder.complete_head(head, source), source, obstacle)

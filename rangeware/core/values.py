@@ -120,6 +120,10 @@ class Limits(NamedTuple):
 class FrontServer(Protocol):
     """A front server that sends files for the app; ``rangeware.offload`` has one class for each kind."""
 
+    @property
+    def keeps_validators(self) -> bool:
+        """True if the client gets the ETag and the Last-Modified of the app; False if the front server makes others."""
+
     def field_for(self, path: object, fileno: int) -> tuple[str, str] | None:
         """Return the field that has the front server send an open file; None if it must be sent from here.
 

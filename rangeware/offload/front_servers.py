@@ -58,6 +58,8 @@ class _FrontServer:
     """
 
     _NAME: ClassVar[str]
+    keeps_validators = True
+    """True if the client gets the ETag and the Last-Modified of the app; False if the front server makes others."""
 
     def __init__(self, roots: Folder | Iterable[Folder] | Mapping[Folder, Folder]) -> None:
         if isinstance(roots, (str, os.PathLike)):
@@ -138,6 +140,7 @@ class XAccelRedirect(_FrontServer):
     """
 
     _NAME = "X-Accel-Redirect"
+    keeps_validators = False
 
     def __init__(self, roots: Mapping[Folder, str]) -> None:
         if not isinstance(roots, Mapping):

@@ -176,7 +176,7 @@ class WsgiResponder:
         offloaded = None if deletes_file(body) else self._responder.offload(head, source)
         if offloaded is not None:
             self._commit(*offloaded)
-            return block_after_closing(b"", closable)
+            return self._content(offloaded[1], source, body, closable)
         completed = self._responder.complete_head(head, source)
         plan, reply = self._responder.plan(completed, source)
         spools = self._responder.should_spool(head, plan)
