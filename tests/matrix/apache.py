@@ -88,10 +88,10 @@ def command(mode: str, app: str, port: int, directory: Path, root: Path, threads
     module, _, attribute = app.partition(":")
     (directory / "site.wsgi").write_text(f"from {module} import {attribute} as application\n")
     executable = shutil.which("apache2", path=PATH) or "apache2"
-    return [*_as_somebody(), executable, "-f", str(directory / "site.conf"), "-DFOREGROUND"]
+    return [*as_somebody(), executable, "-f", str(directory / "site.conf"), "-DFOREGROUND"]
 
 
-def _as_somebody() -> list[str]:
+def as_somebody() -> list[str]:
     """Apache refuses to serve as root, and www-data may not enter root's directories, where we and the packages may
     lie. So root starts it as www-data, with the one capability it needs to read them."""
     if os.geteuid():

@@ -77,7 +77,7 @@ def _apache(port: int, files: Path, directory: Path) -> list[str]:
     site.write_text(_APACHE.format(**values))
     executable = shutil.which("apache2", path=apache.PATH)
     assert executable, "Apache is not installed: install Debian's package apache2-bin"
-    return [*apache._as_somebody(), executable, "-f", str(site), "-DFOREGROUND"]
+    return [*apache.as_somebody(), executable, "-f", str(site), "-DFOREGROUND"]
 
 
 def _python(port: int, files: Path, directory: Path) -> list[str]:

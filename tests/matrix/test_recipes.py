@@ -97,7 +97,7 @@ Include "{SITE}/films.conf"
 """
 """What surrounds a site in Apache's configuration."""
 
-APACHE_COMMAND = shlex.join([*apache._as_somebody(), "apache2", "-f", f"{SITE}/apache.conf", "-DFOREGROUND"])
+APACHE_COMMAND = shlex.join([*apache.as_somebody(), "apache2", "-f", f"{SITE}/apache.conf", "-DFOREGROUND"])
 
 
 def _instead(name: str, line: str, other: str) -> dict[str, str]:
