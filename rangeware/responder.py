@@ -98,6 +98,8 @@ class Responder:
 
     def complete_head(self, head: AppHead, source: Source | None) -> AppHead:
         """Add the validators and the Content-Length that the app left out and the source knows."""
+        if source is None and self._lacks_file(head):
+            return AppHead(head.status, head.without(("etag",)))
         obstacle = head.obstacle()
         if source is None or source.shorter or obstacle not in (None, Reason.CONTENT_CODING):
             return head
@@ -111,6 +113,16 @@ class Responder:
             # Without it, some servers send a last chunk after a HEAD, and a body whose end nobody can see.
             added.append(("Content-Length", str(source.complete_length)))
         return AppHead(head.status, [*head.fields, *added]) if added else head
+
+    def _lacks_file(self, head: AppHead) -> bool:
+        """True if the app may have left out a file on HEAD which the front server will send on GET, under its own ETag.
+
+        RFC 9110 9.3.2 allows to leave out a field that is known only with the content. With the ETag of the app, a
+        client that resumes by If-Match would be refused.
+        """
+        server = self.options.offload
+        makes_validators = server is not None and not server.keeps_validators
+        return makes_validators and self.request.method == "HEAD" and head.status == 200 and head.has_validators
 
     def _has_reliable_length(self, source: Source) -> bool:
         """True if a Content-Length can be made of the source.
@@ -229,9 +241,10 @@ class Responder:
                 _LOGGER.exception("on_plan failed")
 
 
-def hides_if_match(request: RequestFields, options: Options) -> bool:
-    """True if If-Match is hidden from the app: it may name an ETag that the front server made, and not the app."""
-    return options.offload is not None and request.if_match is not None and request.method in ("GET", "HEAD")
+def hides_preconditions(request: RequestFields, options: Options) -> bool:
+    """True if preconditions are hidden from the app: they may name an ETag that the front server made, and not it."""
+    is_for_front_server = options.offload is not None and not options.offload.keeps_validators
+    return is_for_front_server and request.has_preconditions and request.method in ("GET", "HEAD")
 
 
 def with_file_segments(reply: Reply, source: Source | None) -> Reply:

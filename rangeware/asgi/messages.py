@@ -15,7 +15,7 @@ from ..core.options import Options
 from ..core.values import RequestFields
 from ..errors import AsgiProtocolError
 from ..http.codings import mentions_coding
-from ..responder import AppCopy, hides_if_match
+from ..responder import AppCopy, hides_preconditions
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,7 +32,7 @@ CONTENT = frozenset({BODY, PATHSEND, ZEROCOPYSEND})
 _REQUEST_FIELDS = (
     b"range", b"if-range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 _PLACES = {name: place for place, name in enumerate(_REQUEST_FIELDS)}  # in the order of RequestFields
-_RANGE_FIELDS = frozenset(_REQUEST_FIELDS[:2])
+_RANGE_FIELDS, _PRECONDITIONS = frozenset(_REQUEST_FIELDS[:2]), frozenset(_REQUEST_FIELDS[2:])
 _ALL_ABSENT: list[str | None] = [None] * len(_REQUEST_FIELDS)
 HANDOVER = "rangeware.openable"
 """The key in the scope under which an app may hand over a body that opens itself: see ``openable.Handover``."""
@@ -98,7 +98,7 @@ def scope_for_app(
 def _hidden_headers(request: RequestFields, options: Options) -> frozenset[bytes]:
     """The names of the request's headers that the app does not see."""
     hidden = _RANGE_FIELDS if request.is_ranged and options.hide_range else frozenset()
-    return hidden | {b"if-match"} if hides_if_match(request, options) else hidden
+    return hidden | _PRECONDITIONS if hides_preconditions(request, options) else hidden
 
 
 def _carry_back_extensions(

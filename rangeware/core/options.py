@@ -64,7 +64,7 @@ class Options:
         for name in ("applies", "on_plan"):
             value = getattr(self, name)
             self._check(name, value is None or callable(value), "callable or None")
-        is_server = callable(getattr(self.offload, "field_for", None)) and not isinstance(self.offload, type)
+        is_server = hasattr(self.offload, "keeps_validators") and not isinstance(self.offload, type)
         self._check("offload", self.offload is None or is_server, "made by a class of rangeware.offload, or None")
 
     @classmethod

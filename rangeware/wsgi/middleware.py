@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..app_protocol import check_wsgi, check_wsgi_error
 from ..core.options import Options, OptionsDict
 from ..core.values import RequestFields
-from ..responder import AppCopy, hides_if_match
+from ..responder import AppCopy, hides_preconditions
 from . import fastpath
 from .file_wrapper import FileWrapper
 from .responder import Environ, WsgiResponder
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 
 _UNKNOWN = object()
+_PRECONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 _OURS = frozenset({
-    "HTTP_IF_MATCH", "HTTP_IF_RANGE", "HTTP_RANGE", "rangeware.if_range", "rangeware.range", "wsgi.file_wrapper"})
+    *_PRECONDITIONS, "HTTP_IF_RANGE", "HTTP_RANGE", "rangeware.if_range", "rangeware.range", "wsgi.file_wrapper"})
 
 
 class RangeMiddleware:
@@ -77,7 +78,7 @@ class RangeMiddleware:
             self._usual_wrapper = server_wrapper
         if server_wrapper is None:
             environ["wsgi.file_wrapper"] = FileWrapper
-        if not request.is_ranged and not is_hiding and not hides_if_match(request, options):
+        if not request.is_ranged and not is_hiding and not hides_preconditions(request, options):
             responder = WsgiResponder(options, environ, start_response, request)
             return responder.respond(self._call(environ, responder))
         given = _environ_for_app(environ, request, options)
@@ -105,15 +106,15 @@ def _request_fields(environ: Environ, preconditions: bool) -> RequestFields:
     if not preconditions:
         return RequestFields(environ["REQUEST_METHOD"], get("HTTP_RANGE"), get("HTTP_IF_RANGE"))
     return RequestFields(
-        environ["REQUEST_METHOD"], get("HTTP_RANGE"), get("HTTP_IF_RANGE"), get("HTTP_IF_MATCH"),
-        get("HTTP_IF_NONE_MATCH"), get("HTTP_IF_MODIFIED_SINCE"), get("HTTP_IF_UNMODIFIED_SINCE"))
+        environ["REQUEST_METHOD"], get("HTTP_RANGE"), get("HTTP_IF_RANGE"), *map(get, _PRECONDITIONS))
 
 
 def _environ_for_app(environ: Environ, request: RequestFields, options: Options) -> Environ:
     """Copy environ for the app. Servers look into their own dictionary again after the app has returned."""
     copy = environ.copy()
-    if hides_if_match(request, options):
-        del copy["HTTP_IF_MATCH"]
+    if hides_preconditions(request, options):
+        for key in _PRECONDITIONS:
+            copy.pop(key, None)
     if request.method == "GET" or hides_file(environ.get("wsgi.file_wrapper")):  # otherwise as without Range
         copy["wsgi.file_wrapper"] = FileWrapper
     if not request.is_ranged:

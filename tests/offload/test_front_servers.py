@@ -57,19 +57,6 @@ def test_the_other_servers_get_the_path_of_the_file(media: Path, server: Any) ->
     assert field(server({media: "/mnt/films"}), path) == ("X-Sendfile", "/mnt/films/film.mp4")
 
 
-@pytest.mark.parametrize(("name", "apache", "lighttpd"), [
-    ("a film", "a film", "a%20film"), ("100%", None, "100%25"), ("%20", None, "%2520"), ("a\nb", None, None),
-    ("a\tb", None, None), ("\x7f", None, None), ("film ", None, "film%20"), ("a+b", "a+b", "a%2Bb"),
-    ("Zürich", "Z\xc3\xbcrich", "Z%C3%BCrich"), ("caf\udce9", "caf\xe9", None),
-])
-def test_each_server_reads_the_path_in_its_own_way(
-        media: Path, name: str, apache: str | None, lighttpd: str | None) -> None:
-    """mod_xsendfile 0.12 takes the path as it is, and 1.0 decodes it; lighttpd decodes it, and wants UTF-8."""
-    path = written(media / name)
-    for server, value in ((XSendfile([media]), apache), (XLighttpdSendFile([media]), lighttpd)):
-        assert field(server, path) == (None if value is None else ("X-Sendfile", f"{media}/{value}"))
-
-
 def test_the_fields_have_their_names(media: Path) -> None:
     path = written(media / "film")
     names = [found[0] for made in CLASSES if (found := field(made(media), path))]
@@ -131,8 +118,8 @@ def by_a_chain(media: Path) -> Path:
 
 def too_long(media: Path) -> Path:
     folder = media
-    for _ in range(3):
-        folder /= "ü" * 125
+    for _ in range(9):
+        folder /= "x" * 250
         folder.mkdir()
     return written(folder / "film")
 

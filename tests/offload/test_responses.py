@@ -14,7 +14,7 @@ from django.http import FileResponse as DjangoFileResponse
 from starlette.responses import FileResponse
 
 from rangeware import AsgiRangeMiddleware, InvalidOption, RangeMiddleware, Reason
-from rangeware.offload import XAccelRedirect
+from rangeware.offload import XAccelRedirect, XSendfile
 from tests.asgi_support import ask
 from tests.support import CONTENT, Answer, answering, get, parts
 
@@ -60,7 +60,7 @@ def is_handed_over(answer: Answer, film: Path) -> bool:
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "plain": {}, "range": {"range": "bytes=0-9"}, "several": {"range": "bytes=0-9,20-29"},
-    "unsatisfiable": {"range": "bytes=5000-"}, "malformed": {"range": "bytes=x"}, "unit": {"range": "items=0-9"},
+    "malformed": {"range": "bytes=x"}, "unit": {"range": "items=0-9"},
     "if-range": {"range": "bytes=0-9", "if_range": '"nginx"'}, "if-none-match": {"if_none_match": '"v1"'},
     "if-match": {"if_match": '"nginx"'}, "head": {"method": "HEAD"},
     "head with range": {"method": "HEAD", "range": "bytes=0-9"},
@@ -90,6 +90,12 @@ def test_the_same_for_an_asgi_app_that_names_its_file(film: Path, request_: dict
     assert is_handed_over(answer, film) is not is_head
     assert answer.get("Vary") == "Cookie"
     assert not [key for key in answer.environ if key.startswith("rangeware") and key != "rangeware.plan"]
+
+
+def test_a_416_is_sent_from_here(film: Path) -> None:
+    for answer in (get(wrapped(opened(film), film), "bytes=1000-"),
+                   ask(asgi(FileResponse(film), film), "bytes=1000-")):
+        assert (answer.status, answer.get("Content-Range"), answer.get(FIELD)) == (416, "bytes */1000", None)
 
 
 def test_digests_of_the_content_do_not_stay(film: Path) -> None:
@@ -255,8 +261,36 @@ def test_a_field_of_the_request_changes_nothing(film: Path, name: str) -> None:
     assert is_handed_over(get(wrapped(opened(film), film), **fields), film)
 
 
-def test_if_match_is_hidden_from_the_app_and_evaluated_here_for_what_is_sent_from_here(film: Path) -> None:
-    """The client has the ETag of the front server: an app that compares it would refuse what the server would send."""
+PRECONDITIONS = {
+    "if_match": '"v2"', "if_none_match": '"v2"', "if_modified_since": "Wed, 01 Jan 2020 00:00:00 GMT",
+    "if_unmodified_since": "Wed, 01 Jan 2020 00:00:00 GMT",
+}
+
+
+@pytest.mark.parametrize("name", PRECONDITIONS)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+def test_preconditions_are_hidden_from_the_app_where_the_front_server_makes_the_validators(
+        film: Path, name: str, method: str) -> None:
+    seen: list[bool] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        seen.append(f"HTTP_{name.upper()}" in environ)
+        return opened(film)(environ, start_response)
+
+    async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(name.replace("_", "-").encode() in [key for key, _ in scope["headers"]])
+        await FileResponse(film)(scope, receive, send)
+
+    field = {name: PRECONDITIONS[name]}
+    for value in (None, "bytes=0-9"):
+        environ = get(wrapped(app, film), value, method=method, validate=False, **field).environ
+        assert environ[f"HTTP_{name.upper()}"] == PRECONDITIONS[name]
+        ask(asgi(asgi_app, film), value, method, **field)
+        get(RangeMiddleware(app, offload=XSendfile([film.parent])), value, method=method, validate=False, **field)
+    assert seen == [method == "PUT", method == "PUT", True] * 2
+
+
+def test_if_match_is_evaluated_here_for_what_is_sent_from_here(film: Path) -> None:
     seen: list[Any] = []
 
     def app(environ: dict[str, Any], start_response: Any) -> Any:
@@ -272,18 +306,33 @@ def test_if_match_is_hidden_from_the_app_and_evaluated_here_for_what_is_sent_fro
     assert seen == [None] * 4 + ['"v2"', '"v1"']
 
 
-def test_if_match_is_hidden_from_an_asgi_app_too(film: Path) -> None:
-    seen: list[Any] = []
-
+def test_if_match_is_evaluated_here_for_an_asgi_app_too(film: Path) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append([value for name, value in scope["headers"] if name == b"if-match"])
         headers = [(b"etag", b'"v1"'), (b"content-length", b"4")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else b"text"})
 
     for method, expected in (("GET", 412), ("HEAD", 412), ("PUT", 200)):
         assert ask(asgi(app, film), None, method, if_match='"v2"').status == expected
-    assert seen == [[], [], [b'"v2"']]
+
+
+@pytest.mark.parametrize("offload", [XAccelRedirect, XSendfile, None])
+@pytest.mark.parametrize("has_date", [True, False])
+def test_on_head_the_etag_of_the_app_is_not_told_where_get_has_another(
+        film: Path, offload: Any, has_date: bool) -> None:
+    """Frameworks leave the file out on HEAD: then it is not seen that nginx will send it, under its own ETag."""
+    fields = [("ETag", '"v1"'), ("Content-Length", "1000")]
+    fields += [("Last-Modified", "Wed, 01 Jan 2020 00:00:00 GMT")] if has_date else []
+    server = None if offload is None else offload({film.parent: "/protected/"})
+    answer = get(RangeMiddleware(answering([b""], *fields), offload=server), method="HEAD", validate=False)
+    assert answer.get("Content-Length") == "1000"
+    assert answer.get("ETag") == (None if offload is XAccelRedirect and has_date else '"v1"')
+
+
+def test_on_head_the_etag_of_an_asgi_app_is_not_told_either(film: Path) -> None:
+    answer = ask(asgi(FileResponse(film), film), None, "HEAD")
+    assert (answer.get("Content-Length"), answer.get("ETag")) == ("1000", None)
+    assert answer.get("Last-Modified") is not None
 
 
 def test_the_body_is_closed_once_before_the_front_server_opens_the_file(film: Path) -> None:
