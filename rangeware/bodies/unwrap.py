@@ -100,7 +100,7 @@ def deletes_file(body: object) -> bool:
     file = body
     while wrapper := _wrapper(type(file)):  # type: ignore[arg-type]
         if isinstance(file, tempfile._TemporaryFileWrapper):
-            return bool(getattr(file, "delete", True))
+            return bool(getattr(getattr(file, "_closer", None), "delete", True))
         file = getattr(file, wrapper[0], None)
     return False
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from wsgiref.util import FileWrapper
 
 import pytest
+from starlette.responses import FileResponse
 
-from rangeware import RangeMiddleware
+from rangeware import AsgiRangeMiddleware, RangeMiddleware
 from rangeware.offload import XAccelRedirect, XLighttpdSendFile, XSendfile
+from tests.asgi_support import ask as ask_asgi
 from tests.support import answering, get
 
 SERVERS = {
@@ -103,13 +106,27 @@ def test_tag_that_is_none_is_replaced(ask):
     assert ask(("ETag", "v1")).get("ETag") == ask().get("ETag")
 
 
+def test_path_of_an_asgi_app(front, tmp_path):
+    (tmp_path / "file").write_bytes(b"0123456789")
+    app = AsgiRangeMiddleware(FileResponse(tmp_path / "file"), offload=SERVERS[front](tmp_path))
+    for value in (None, "bytes=0-1"):
+        answer = ask_asgi(app, value)
+        assert (answer.status, answer.body, answer.get("Content-Length")) == (200, b"", "0")
+        assert is_handed_over(answer)
+    answer = ask_asgi(app, "bytes=10-")
+    assert (answer.status, answer.get("Content-Range")) == (416, "bytes */10")
+    assert answer.body
+    assert not is_handed_over(answer)
+
+
+@pytest.mark.parametrize("wrap", [lambda file: file, FileWrapper], ids=["bare", "wrapped"])
 @pytest.mark.parametrize("delete", [True, False])
-def test_file_that_is_deleted_when_it_is_closed(front, tmp_path, delete):
+def test_file_that_is_deleted_when_it_is_closed(front, tmp_path, delete, wrap):
     def body():
         file = tempfile.NamedTemporaryFile(dir=tmp_path, delete=delete)  # noqa: SIM115
         file.write(b"0123456789")
         file.seek(0)
-        return file
+        return wrap(file)
 
     answer = get(RangeMiddleware(answering(body), offload=SERVERS[front](tmp_path)))
     assert is_handed_over(answer) is not delete
