@@ -40,8 +40,11 @@ OWN_FIELDS: dict[str, Callable[[Path], tuple[tuple[str, str], ...]]] = {
     "nginx": lambda media: (("X-Accel-Redirect", "/protected/film"),),
     "apache": lambda media: (("X-Sendfile", f"{media}/film"),),
     "lighttpd": lambda media: (("X-Sendfile", f"{media}/film"),),
+    "nginx-out": lambda media: (("X-Accel-Redirect", "/protected/link-out"),),
+    "apache-out": lambda media: (("X-Sendfile", f"{media.parent}/outside/film"),),
+    "lighttpd-out": lambda media: (("X-Sendfile", f"{media.parent}/outside/film"),),
 }
-"""By front server: the field that an app sets itself."""
+"""By front server: the field that an app sets itself, and one that asks for a file outside the folder."""
 
 
 @cache
@@ -61,6 +64,7 @@ def make_files(directory: Path) -> None:
     }.items():
         path.write_bytes(content)
         os.utime(path, (MTIME, MTIME))
+    (first / "link-out").symlink_to(directory / "outside" / "film")
     with open(first / "huge", "wb") as file:
         file.seek(FILES["huge"] - len(LAST))
         file.write(LAST)
