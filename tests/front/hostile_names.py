@@ -56,7 +56,8 @@ class Place:
         """Undo what the last row did, and make the folder of the next one, wherever it may be needed."""
         os.chdir(_HOME)
         self.switch_to("1")
-        for folder in (self.media, self.media / "inner", self.releases / "2", self.outside, self.private):
+        beside = self.private, self.releases / "1-private"
+        for folder in (self.media, self.media / "inner", self.releases / "2", self.outside, *beside):
             shutil.rmtree(folder / "row", ignore_errors=True)
             (folder / "row").mkdir(parents=True)
 
@@ -471,6 +472,7 @@ ROWS: tuple[Row, ...] = (
     Row(".. out of the folder and back", _path("{media}/../1/row/file")),
     Row(".. out of the folder", _path("{folder}/../../../outside/row/file"), NOWHERE, _OUT),
     Row("beside the folder", _path("{private}/row/file"), NOWHERE, _OUT),
+    Row("beside the folder that the link leads to", _path("{media}/../1-private/row/file"), NOWHERE, _OUT),
     Row("a path of some 1,800 characters", _deep("d" * 180, 10)),
     Row("a path beyond 2,048 characters", _deep("d" * 180, 12), NOWHERE, _LONG),
     Row("a path beyond 2,048 characters as it is encoded", _deep("é" * 30, 12), frozenset({"apache"}), _LONG),
