@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, Response
 
 from rangeware import AsgiRangeMiddleware, RangeMiddleware
 from rangeware.offload import XAccelRedirect, XLighttpdSendFile, XSendfile
-from tests.front import hostile_names
+from tests.front import hostile_files, hostile_names
 from tests.front.content import FIELDS, FILES, OWN_FIELDS, text
 
 Environ = dict[str, Any]
@@ -31,7 +31,7 @@ Wsgi = Callable[..., Iterable[bytes]]
 Asgi = Callable[..., Any]
 
 _TYPE = "text/plain"
-_PLACE = hostile_names.Place(Path(os.environ["RANGEWARE_MATRIX_DIR"]))
+_PLACE = hostile_files.Place(Path(os.environ["RANGEWARE_MATRIX_DIR"]))
 _MEDIA = _PLACE.media
 
 OFFLOAD = {
