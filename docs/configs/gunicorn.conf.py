@@ -1,7 +1,8 @@
 """Settings of gunicorn for an app that sends files. Its socket comes from gunicorn.socket."""
 
-# A download holds a thread for as long as the client takes, so this is the number of downloads at a time: 2 * 32. A
-# thread that waits costs some 100 KiB. The sync worker has one thread, and kills downloads that take over 30 seconds.
+# A download holds a thread for as long as the client takes. So there are 64 downloads at a time at most, and at least
+# 32: the kernel spreads connections over the workers as it likes. The sync worker has one thread, and is killed in the
+# middle of downloads that take longer than "timeout".
 worker_class = "gthread"
 workers = 2  # one for each core
 threads = 32

@@ -60,7 +60,9 @@ def version():
 
 @app.get("/asked")
 def asked():
-    return {{"url": request.url, "client": request.remote_addr, "fields": dict(request.headers)}}
+    sent = request.environ["werkzeug.proxy_fix.orig"]
+    return {{"url": request.url, "client": request.remote_addr, "host": sent["HTTP_HOST"],
+            "fields": dict(request.headers)}}
 
 app.wsgi_app = UploadApp(FileStorage("{folder}/uploads"), app=app.wsgi_app, path="/files/")
 app.wsgi_app = RangeMiddleware(ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1))
@@ -261,6 +263,7 @@ def test_app_learns_what_the_client_asked_for_and_who_it_is(site: Address):
     asked = json.loads(answer.body)
     assert asked["url"] == "http://films.example/asked"
     assert asked["client"] == "127.0.0.1"
+    assert asked["host"] == "films.example"
     assert asked["fields"]["Range"] == "items=0-9"
 
 
@@ -359,11 +362,14 @@ def test_service_has_its_own_settings(service: Service):
 
 
 def test_reload_brings_the_new_code_and_finishes_what_is_running(service: Service):
+    old = set(service.workers())
     with downloading(service.address, 1) as [client]:
         service.write_app("2")
         service.reload()
         wait_until(lambda: _version(service.address) == b"2", "the new version answers")
+        wait_until(lambda: len(old & set(service.workers())) == 1, "the old worker that has nothing to do has ended")
         read_rest(client)
+    wait_until(lambda: not old & set(service.workers()), "the other one, too")
     assert service.process.poll() is None
 
 
