@@ -108,7 +108,10 @@ class Service:
         # The first descriptor that systemd passes is 3, and LISTEN_PID is the pid of the process that gets it.
         script = f'exec 3<&{listening.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
         command = shlex.split(self._here(SERVICE["ExecStart"]))
-        env = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": str(notified), "LANG": "C.UTF-8"}
+        runtime = self.directory / "run"
+        runtime.mkdir()
+        name, value = SERVICE["Environment"].replace(f"/run/{SERVICE['RuntimeDirectory']}", str(runtime)).split("=")
+        env = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": str(notified), name: value}
         with open(self.directory / "gunicorn.log", "ab") as log:
             return subprocess.Popen(
                 [*before, *apache.WITH_US, "bash", "-c", script, "bash", *command], stdin=subprocess.DEVNULL,
@@ -362,6 +365,7 @@ def test_service_has_its_own_settings(service: Service):
 
 
 def test_reload_brings_the_new_code_and_finishes_what_is_running(service: Service):
+    wait_until(lambda: len(service.workers()) == settings()["workers"], "all workers are there")
     old = set(service.workers())
     with downloading(service.address, 1) as [client]:
         service.write_app("2")
@@ -385,6 +389,11 @@ def test_stop_finishes_what_is_running(service: Service):
             read_rest(client)
     assert service.process.wait(float(SERVICE["TimeoutStopSec"])) == 0
     assert "Traceback" not in service.log()
+
+
+def test_gunicorn_has_a_place_for_its_control_socket(service: Service):
+    wait_until(lambda: (service.directory / "run" / "gunicorn.ctl").is_socket(), "the control socket is there")
+    assert "control socket:" not in service.log().lower()  # a failure to make it
 
 
 def test_systemd_waits_longer_than_gunicorn():
