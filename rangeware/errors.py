@@ -34,3 +34,11 @@ class AsgiProtocolError(RuntimeError):
     Raised from ``send``. It also reaches the server if the app catches it: the server then closes the connection or
     answers 500, so that a broken response never looks complete.
     """
+
+
+class SourceChanged(Exception):
+    """An object in a store was replaced between two requests of ours, so that its bytes would not fit together.
+
+    Raised by the bodies of ``rangeware.stores`` while the content is read. Before the head of the response it becomes
+    the error page of the server; later it breaks the connection, and the client sees that the response is incomplete.
+    """

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": {"http", "errors"},
     "bodies": {"core", "http", "errors"},
     "offload": {"errors"},
+    "stores": {"bodies", "core", "http", "errors"},
     "responder": {"bodies", "core", "http", "errors"},
     "backends": set(),
     "app_protocol": {"errors"},
