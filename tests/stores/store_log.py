@@ -32,6 +32,7 @@ class Exchange:
     """One request to the store, and what it sent.
 
     :ivar sent: bytes of content that have been sent, or are being sent: at most 64 KiB too many.
+    :ivar ended: True once all has been sent, or the sending has failed.
     :ivar client: the address of the connection that it came on.
     """
 
@@ -39,13 +40,8 @@ class Exchange:
         self.method, self.path, self.client = method, path, client
         self.range: str | None = headers.get("Range")
         self.if_match: str | None = headers.get("If-Match")
-        self.status = self.length = self.sent = 0
-
-    @property
-    def asked(self) -> int:
-        """Bytes in the range that was asked for."""
-        first, last = map(int, (self.range or "").removeprefix("bytes=").split("-"))
-        return last - first + 1
+        self.status = self.sent = 0
+        self.ended = False
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.path} {self.range} {self.if_match} -> {self.status}, {self.sent} bytes>"
@@ -111,6 +107,14 @@ class _Handler(BaseHTTPRequestHandler):
         exchange = Exchange(self.command, self.path, self.headers, self.client_address)
         self.log.exchanges.append(exchange)
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        try:
+            self._pass_on(exchange, content)
+        except OSError:
+            self.close_connection = True
+        finally:
+            exchange.ended = True
+
+    def _pass_on(self, exchange: Exchange, content: bytes) -> None:
         self.log.before(exchange)
         store = http.client.HTTPConnection(self.log.store, timeout=120)
         dropped = _HOP_BY_HOP | self.log.forgotten
@@ -118,13 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
             store.request(self.command, self.path, content or None,
                           {name: value for name, value in self.headers.items() if name.lower() not in dropped})
             self._send(exchange, store.getresponse())
-        except OSError:
-            self.close_connection = True
         finally:
             store.close()
 
     def _send(self, exchange: Exchange, answer: http.client.HTTPResponse) -> None:
-        exchange.status, exchange.length = answer.status, int(answer.headers.get("Content-Length", 0))
+        exchange.status = answer.status
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.headers.items():
             if name.lower() not in _HOP_BY_HOP:
