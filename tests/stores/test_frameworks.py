@@ -21,15 +21,20 @@ from tests.support import CONTENT, Answer, cut, environ_for, parts, run
 
 
 class Film(OpenableBody):
-    """Notes what was opened, and how often it was closed."""
+    """Notes what was opened, and how often it was closed: by whoever read it, since references to all are kept."""
 
     complete_length, etag = len(CONTENT), '"v1"'
 
     def __init__(self) -> None:
         self.opened: list[tuple[int, int]] = []
         self.closed = 0
+        self.kept: list[Iterator[bytes]] = []
 
     def open_range(self, first_pos: int, last_pos: int) -> Iterator[bytes]:
+        self.kept.append(self.blocks(first_pos, last_pos))
+        return self.kept[-1]
+
+    def blocks(self, first_pos: int, last_pos: int) -> Iterator[bytes]:
         self.opened.append((first_pos, last_pos))
         try:
             yield from cut(CONTENT[first_pos:last_pos + 1], 64)

@@ -110,6 +110,18 @@ def test_two_who_read_at_once_do_not_meet(place: tuple[Any, str]) -> None:
     assert b"".join(other for _, other in pairs) == CONTENT[5000:5400]
 
 
+def test_files_are_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fs, path = local(tmp_path)
+    body, kept = FsspecBody(fs, path, block_size=BLOCK), []
+    opened = fs.open
+    monkeypatch.setattr(fs, "open", lambda *args, **options: kept.append(opened(*args, **options)) or kept[-1])
+    get(app_of(lambda: body), "bytes=5-70000,3-3")
+    blocks = iter(body.open_range(0, 99_999))
+    next(blocks)
+    blocks.close()
+    assert [file.closed for file in kept] == [True] * 3
+
+
 def test_from_url(tmp_path: Path) -> None:
     stored(tmp_path)
     body = FsspecBody.from_url(f"zip://a/film.bin::file://{tmp_path}/films.zip")

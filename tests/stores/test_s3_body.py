@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -15,6 +16,7 @@ from rangeware import RangeMiddleware
 from rangeware.errors import InvalidOption, SourceChanged, TruncatedSource
 from rangeware.stores import S3Body
 from tests.stores.bucket import BLOCK, BUCKET, CONTENT, KEY, Bucket
+from tests.stores.store_log import Exchange
 from tests.support import environ_for, get, parts
 
 LENGTH = len(CONTENT)
@@ -249,15 +251,25 @@ def test_an_object_replaced_between_two_parts_breaks_the_connection(app: Any, bu
 
 
 def test_a_client_that_goes_away_stops_the_store(bucket: Bucket) -> None:
-    big = b"x" * (32 << 20)
-    bucket.put("big", big)
+    kept: list[Any] = []  # nothing is closed by losing its last reference
+    bucket.client.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: kept.append(parsed["Body"]))
+    bucket.put("big", b"x" * (32 << 20))
     body = app_of(lambda: S3Body(bucket.client, BUCKET, "big"))(environ_for(range="bytes=1-"), Head())
     assert len(next(iter(body))) <= 131_072
     body.close()
     assert get(app_of(lambda: S3Body(bucket.client, BUCKET, KEY)), "bytes=9-19").body == CONTENT[9:20]
     [broken, _] = bucket.log.gets()
+    assert ended(broken)
     assert broken.sent < 16 << 20
     assert len({exchange.client for exchange in bucket.log.exchanges}) == 2, "a half-read connection was used again"
+
+
+def ended(exchange: Exchange) -> bool:
+    """True once the store has stopped sending; False if it does not."""
+    deadline = time.monotonic() + 20
+    while not exchange.ended and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return exchange.ended
 
 
 def test_last_modified_is_a_time(bucket: Bucket) -> None:
