@@ -28,8 +28,8 @@ _DIGEST = ("md5Hash",)  # gcsfs
 _MODIFIED = ("LastModified", "last_modified", "Last-Modified", "mtime", "modified", "updated")
 """Names in ``info()``: s3fs; adlfs; HTTP; local, SFTP and gcsfs; WebDAV; gcsfs of before."""
 _TYPE = ("ContentType", "contentType", "mimetype", "content_type")  # s3fs; gcsfs; HTTP; WebDAV
-_VERSION = (*_ETAG, *_DIGEST, *_MODIFIED, "size", "generation", "created", "CRC")
-"""What tells one version of a file from the next; ``created`` is that of the memory, ``CRC`` that of zip members."""
+_VERSION = ("size", *_DIGEST, *_MODIFIED, "created", "CRC")
+"""What tells one version of a file without an ETag from the next: ``created`` in the memory, ``CRC`` in a zip file."""
 
 
 class FsspecBody(OpenableBody):
@@ -38,14 +38,15 @@ class FsspecBody(OpenableBody):
     >>> @app.get("/films/<name>")
     ... def film(name):
     ...     try:
-    ...         body = FsspecBody.from_url(f"s3://films/{name}", anon=True)
+    ...         body = FsspecBody(fsspec.filesystem("s3", anon=True), f"films/{name}")
     ...     except FileNotFoundError:
     ...         flask.abort(404)
     ...     return flask.Response(body, mimetype=body.content_type, direct_passthrough=True)
 
     Each block is one request to the store, and in memory until it is sent. A file system made before a fork is made
-    again in each process, as fsspec wants it. The danger: a file system of fsspec that caches whole files
-    (``filecache``, ``simplecache``) may give the bytes of an old version under the ETag of a new one.
+    again in each process, as fsspec wants it. The constructor asks the store, so that an asynchronous view has to call
+    it in a thread. The danger: a file system of fsspec that caches whole files (``filecache``, ``simplecache``) may
+    give the bytes of an old version under the ETag of a new one.
 
     :param fs: the file system; an asynchronous one is used through its synchronous interface.
     :param path: of the file, in this file system.
@@ -76,7 +77,8 @@ class FsspecBody(OpenableBody):
     def from_url(cls, url: str, **storage_options: Any) -> FsspecBody:
         """Make the body of what fsspec finds at this URL, such as ``s3://bucket/key`` or ``zip://member::film.zip``.
 
-        The danger: any file that the process may read has such a URL. Let no client choose more than a name in it.
+        The danger: with ``::`` in it a URL goes on to other file systems, and to any file that the process may read.
+        Let no client choose a part of it: a path that one may choose goes to the constructor.
 
         :param storage_options: of the file system.
         """
@@ -111,6 +113,8 @@ class FsspecBody(OpenableBody):
             raise
         if not _is_conditional(file, self.etag) and self._is_changed(file):
             raise SourceChanged("the file in the store was replaced while it was sent")
+        if len(block) > size:
+            raise OSError(f"the store was asked for {size} bytes, and sent {len(block)}")
         return block
 
     def _is_changed(self, file: Any) -> bool:
@@ -149,7 +153,9 @@ def _first(info: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _version(info: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(info.get(name) for name in _VERSION)
+    """What must stay the same; times only without an ETag, for a listing may tell them more exactly."""
+    names = ("size", *_ETAG) if _first(info, _ETAG) else _VERSION
+    return tuple(info.get(name) for name in names)
 
 
 def _of_local_file(status: os.stat_result) -> tuple[tuple[int, int], str | None, datetime | None]:

@@ -39,8 +39,9 @@ class S3Body(OpenableBody):
     ...         flask.abort(exc.response["ResponseMetadata"]["HTTPStatusCode"])
     ...     return flask.Response(body, headers=body.headers, direct_passthrough=True)
 
-    A client of boto3 may be shared by threads. The danger: do not let a client that has sent a request before a fork
-    be used after it, as ``gunicorn --preload`` would: the processes would share its connections.
+    A client of boto3 may be shared by threads. The constructor asks the store, so that an asynchronous view has to call
+    it in a thread. The danger: a client that has sent a request before a fork must not be used after it, as would
+    happen under ``gunicorn --preload``: the processes would share its connections.
 
     :param client: ``boto3.client("s3")``.
     :param version_id: of the version to send, in a bucket with versions; None for the current one.

@@ -290,6 +290,27 @@ def damage(path: Path) -> None:
         file.write(b"?")
 
 
+class Generous(Told):
+    """A file system that reads more than it is asked for."""
+
+    def open(self, path: str, *_: Any, **options: Any) -> Any:
+        return self
+
+    def seek(self, pos: int) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def read(self, size: int) -> bytes:
+        return bytes(size + 1)
+
+
+def test_more_than_was_asked_for_is_an_error() -> None:
+    with pytest.raises(OSError, match="asked for 10 bytes, and sent 11"):
+        next(iter(FsspecBody(Generous(), "film").open_range(5, 14)))
+
+
 # --- HTTP ------------------------------------------------------------------------------------------------------------
 
 class Web(BaseHTTPRequestHandler):
