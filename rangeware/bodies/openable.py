@@ -107,8 +107,14 @@ class OpenableSource(NamedTuple):
         return validators_of_body(head, etag, last_modified, now)
 
     def begin(self, segments: Sequence[Segment]) -> OpenableSource:
-        """Read the first block of these segments, so that an error comes before the head of the response."""
-        return self._replace(begun=_Begun(self.render(segments)))
+        """Read the first block of these segments, so that an error comes before the head of the response.
+
+        :raises RuntimeError: instead of an OSError: gunicorn takes that for one of its socket, and sends nothing.
+        """
+        try:
+            return self._replace(begun=_Begun(self.render(segments)))
+        except OSError as exc:
+            raise RuntimeError("the body of the response cannot be read") from exc
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
         """Yield the bytes of the segments. Each range is opened when the bytes before it have been sent.

@@ -277,6 +277,7 @@ def test_the_store_is_down(server: Running, store: Store, kind: str) -> None:
     pytest.param(lambda store: store.delete("small"), id="deleted"),
     pytest.param(lambda store: store.put("small", NEW), id="replaced"),
     pytest.param(lambda store: down(), id="down"),
+    pytest.param(lambda store: store.log.forgotten.add("range"), id="ignores Range"),
 ])
 def test_an_error_between_head_and_get_is_an_error_page(
     server: Running, store: Store, kind: str, range: str | None, action: Callable[[Store], object]
