@@ -386,6 +386,14 @@ def test_http_that_has_a_new_version(web: tuple[type[Web], str]) -> None:
         rest_after(body, lambda: setattr(handler, "etag", '"two"'))
 
 
+@needs_aiohttp
+def test_a_file_system_of_another_process_is_made_again(web: tuple[type[Web], str]) -> None:
+    """fsspec refuses one that was made before a fork, and knows it by this number."""
+    fs = fsspec.filesystem("http", skip_instance_cache=True)
+    fs._pid = os.getppid()
+    assert get(app_of(lambda: FsspecBody(fs, web[1])), "bytes=5-9").body == CONTENT[5:10]
+
+
 # --- S3 --------------------------------------------------------------------------------------------------------------
 
 @pytest.fixture

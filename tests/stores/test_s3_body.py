@@ -197,9 +197,10 @@ def run_into(app: Any, error: Any, range: str = "bytes=0-99999") -> tuple[Head, 
     return head, came
 
 
-def test_no_such_object_is_an_error_in_the_app(bucket: Bucket) -> None:
+@pytest.mark.parametrize(("name", "key"), [(BUCKET, "other"), ("no-bucket", KEY)])
+def test_no_such_object_is_an_error_in_the_app(bucket: Bucket, name: str, key: str) -> None:
     with pytest.raises(ClientError) as caught:
-        S3Body(bucket.client, BUCKET, "other")
+        S3Body(bucket.client, name, key)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
     assert bucket.log.gets() == []
 
