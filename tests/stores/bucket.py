@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tests.stores.store_log import StoreLog
 
-BUCKET, KEY = "films", "a/film one.bin"
+BUCKET, KEY = "film-store", "a/film one.bin"
 CONTENT = b"".join(b"%8d" % number for number in range(32_768))
 """256 KiB of which each eight bytes tell where they are."""
 BLOCK = 16_384

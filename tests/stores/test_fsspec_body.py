@@ -27,6 +27,12 @@ from tests.stores.bucket import BLOCK, BUCKET, CONTENT, KEY, Bucket
 from tests.stores.store_log import QuietServer
 from tests.support import get, parts
 
+# What the server and the client of the tests do with their own sockets and clocks is not ours.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning:(moto|botocore)"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
 LENGTH = len(CONTENT)
 NEW = bytes(LENGTH)
 MODIFIED = datetime(2023, 11, 14, 22, 13, 20, tzinfo=timezone.utc)

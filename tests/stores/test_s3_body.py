@@ -19,6 +19,12 @@ from tests.stores.bucket import BLOCK, BUCKET, CONTENT, KEY, Bucket
 from tests.stores.store_log import Exchange
 from tests.support import environ_for, get, parts
 
+# What the server and the client of the tests do with their own sockets and clocks is not ours.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning:(moto|botocore)"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
 LENGTH = len(CONTENT)
 NEW = bytes(LENGTH)
 
