@@ -33,7 +33,7 @@ def test_curl_shows_that_nginx_is_set_up(name: str, tmp_path: Path):
     with launch.serving(SERVERS[name], "films:app", tmp_path, env) as running, front_servers.serving(
             "nginx", running.address, media, tmp_path) as nginx:
         commands = RECIPES["check"].replace("127.0.0.1:8000", "{}:{}".format(*running.address))
-        commands = commands.replace("127.0.0.1/", "{}:{}/".format(*nginx)).replace(MEDIA, str(media))
+        commands = commands.replace("example.org", "{}:{}".format(*nginx)).replace(MEDIA, str(media))
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, timeout=60,
                               capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
