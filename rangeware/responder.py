@@ -98,7 +98,7 @@ class Responder:
 
     def complete_head(self, head: AppHead, source: Source | None) -> AppHead:
         """Add the validators and the Content-Length that the app left out and the source knows."""
-        if source is None and self._lacks_file(head):
+        if (source is None or isinstance(source, ForwardSource)) and self._lacks_file(head):
             return AppHead(head.status, head.without(("etag",)))
         obstacle = head.obstacle()
         if source is None or source.shorter or obstacle not in (None, Reason.CONTENT_CODING):

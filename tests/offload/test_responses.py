@@ -318,13 +318,14 @@ def test_if_match_is_evaluated_here_for_an_asgi_app_too(film: Path) -> None:
 
 @pytest.mark.parametrize("offload", [XAccelRedirect, XSendfile, None])
 @pytest.mark.parametrize("has_date", [True, False])
+@pytest.mark.parametrize("body", [lambda: [b""], lambda: (), lambda: iter(())])
 def test_on_head_the_etag_of_the_app_is_not_told_where_get_has_another(
-        film: Path, offload: Any, has_date: bool) -> None:
+        film: Path, offload: Any, has_date: bool, body: Any) -> None:
     """Frameworks leave the file out on HEAD: then it is not seen that nginx will send it, under its own ETag."""
     fields = [("ETag", '"v1"'), ("Content-Length", "1000")]
     fields += [("Last-Modified", "Wed, 01 Jan 2020 00:00:00 GMT")] if has_date else []
     server = None if offload is None else offload({film.parent: "/protected/"})
-    answer = get(RangeMiddleware(answering([b""], *fields), offload=server), method="HEAD", validate=False)
+    answer = get(RangeMiddleware(answering(body, *fields), offload=server), method="HEAD", validate=False)
     assert answer.get("Content-Length") == "1000"
     assert answer.get("ETag") == (None if offload is XAccelRedirect and has_date else '"v1"')
 
