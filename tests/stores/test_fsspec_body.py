@@ -317,6 +317,18 @@ def test_more_than_was_asked_for_is_an_error() -> None:
         next(iter(FsspecBody(Generous(), "film").open_range(5, 14)))
 
 
+class Broken(Generous):
+    """A file system whose file is as it was, but cannot be read."""
+
+    def read(self, size: int) -> bytes:
+        raise PermissionError("not now")
+
+
+def test_an_error_of_the_file_system_comes_as_it_is() -> None:
+    with pytest.raises(PermissionError, match="not now"):
+        next(iter(FsspecBody(Broken(), "film").open_range(5, 14)))
+
+
 # --- HTTP ------------------------------------------------------------------------------------------------------------
 
 class Web(BaseHTTPRequestHandler):
