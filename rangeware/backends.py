@@ -22,6 +22,16 @@ _POLLS, _POLL_SECONDS = 100, 0.01
 """How many times, and after how many seconds each, ``stop_app`` looks if the app still may end by itself."""
 
 
+class Event(Protocol):
+    """What one task waits for, and another one sets."""
+
+    def set(self) -> object:
+        """Let those who wait go on."""
+
+    async def wait(self) -> object:
+        """Wait until it is set."""
+
+
 class AsyncBackend(Protocol):
     """The library that runs an app, for one request."""
 
@@ -36,6 +46,12 @@ class AsyncBackend(Protocol):
 
     async def checkpoint(self) -> None:
         """Let other tasks run; a pending cancellation is raised here."""
+
+    def event(self) -> Event:
+        """Return a new event."""
+
+    async def wait_for(self, event: Event, seconds: float) -> None:
+        """Wait until the event is set, for so many seconds at the most."""
 
     async def run_app(self, app: Awaitable[None]) -> None:
         """Run the app until it ends, or until ``stop_app`` has ended it."""
@@ -104,6 +120,13 @@ class AsyncioBackend:
 
     async def checkpoint(self) -> None:
         await asyncio.sleep(0)
+
+    def event(self) -> Event:
+        return asyncio.Event()
+
+    async def wait_for(self, event: Event, seconds: float) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)
 
     async def run_app(self, app: Awaitable[None]) -> None:
         before = _count_cancellations(self._task)
@@ -197,6 +220,14 @@ class TrioBackend:
 
     async def checkpoint(self) -> None:
         await self._trio.lowlevel.checkpoint()
+
+    def event(self) -> Event:
+        event: Event = self._trio.Event()
+        return event
+
+    async def wait_for(self, event: Event, seconds: float) -> None:
+        with self._trio.move_on_after(seconds):
+            await event.wait()
 
     async def run_app(self, app: Awaitable[None]) -> None:
         try:

@@ -23,7 +23,7 @@ from .core.options import Options
 from .core.plan import decide
 from .core.reply import Reply, compose, offloaded
 from .core.segments import BOUNDARY_LENGTH, whole_content
-from .core.values import FrontServer, Plan, Reason, RequestFields
+from .core.values import Plan, Reason, RequestFields
 from .http.ranges import IntRange, parse_range
 
 SMALL = 65536
@@ -98,8 +98,6 @@ class Responder:
 
     def complete_head(self, head: AppHead, source: Source | None) -> AppHead:
         """Add the validators and the Content-Length that the app left out and the source knows."""
-        if (source is None or isinstance(source, ForwardSource)) and self._lacks_file(head):
-            return AppHead(head.status, head.without(("etag",)))
         obstacle = head.obstacle()
         if source is None or source.shorter or obstacle not in (None, Reason.CONTENT_CODING):
             return head
@@ -114,15 +112,16 @@ class Responder:
             added.append(("Content-Length", str(source.complete_length)))
         return AppHead(head.status, [*head.fields, *added]) if added else head
 
-    def _lacks_file(self, head: AppHead) -> bool:
+    def _lacks_file(self, head: AppHead, source: Source | None) -> bool:
         """True if the app may have left out a file on HEAD which the front server will send on GET, under its own ETag.
 
-        RFC 9110 9.3.2 allows to leave out a field that is known only with the content. With the ETag of the app, a
-        client that resumes by If-Match would be refused.
+        The ETag of the app is then left out, too, and no precondition compared with it: a client that resumes by
+        If-Match would be refused. RFC 9110 9.3.2 allows to leave out a field that is known only with the content.
         """
-        server = self.options.offload
-        makes_validators = server is not None and not server.keeps_validators
-        return makes_validators and self.request.method == "HEAD" and head.status == 200 and head.has_validators
+        if self.request.method != "HEAD" or self.options.offload is None or self.options.offload.keeps_validators:
+            return False
+        has_no_body = source is None or isinstance(source, ForwardSource)
+        return has_no_body and head.status == 200 and head.has_validators and head.obstacle() is None
 
     def _has_reliable_length(self, source: Source) -> bool:
         """True if a Content-Length can be made of the source.
@@ -139,6 +138,8 @@ class Responder:
 
         :param obstacle: a reason not to slice it that shows in neither of them.
         """
+        if self._lacks_file(head, source):
+            return Plan(200, (), Reason.OFFLOADED), Reply(200, head.without(("etag",)), None)
         complete_length = None if source is None else source.complete_length
         if self.request.method == "HEAD":  # the body says nothing about the content of GET
             complete_length = head.complete_length or complete_length or None
@@ -150,15 +151,23 @@ class Responder:
         boundary = secrets.token_hex(BOUNDARY_LENGTH // 2) if len(plan.ranges) > 1 else ""
         return plan, compose(plan, head, selected, boundary)
 
-    def offload(self, head: AppHead, source: Source | None) -> tuple[Plan, Reply] | None:
+    def offload(self, head: AppHead, source: Source | None, is_deleted: bool = False) -> tuple[Plan, Reply] | None:
         """Return the response that has the front server send all of a file; None if it is sent from here.
 
         A 304, 412 or 416 is sent from here wherever we can tell: not all front servers know each of them, and they
         leave out fields, or in those that let a cache keep the refusal.
+
+        :param is_deleted: True if the file is deleted when it is closed: the front server would open it later.
         """
         server = self.options.offload
-        field = None if server is None else self._offload_field(server, head, source)
-        if server is None or field is None:
+        if server is None or source is None or source.on_disk is None:
+            return None
+        reason = "it is deleted when it is closed" if is_deleted else self._reason_to_send(head, source)
+        if reason is not None:
+            _LOGGER.debug("%r is sent from here: %s", source.on_disk.raw.name, reason)
+            return None
+        field = server.field_for(source.on_disk.raw.name, source.on_disk.raw.fileno())
+        if field is None:
             return None
         if head.etag is not None and not head.etag.quoted:  # Bottle's: front servers compare nothing but entity tags
             head = AppHead(head.status, head.without(("etag",)))
@@ -169,18 +178,18 @@ class Responder:
                 return plan, reply
         return Plan(200, (), Reason.OFFLOADED), offloaded(completed, field)
 
-    def _offload_field(self, server: FrontServer, head: AppHead, source: Source | None) -> Field | None:
-        """Return the field that has the front server send a file; None if that must be sent from here.
-
-        Only for a response that we would slice: the front server does so, whatever the app says about it.
-        """
-        if source is None or source.on_disk is None or head.obstacle() is not None:
-            return None
-        file, fileno = source.on_disk, source.on_disk.raw.fileno()
-        is_whole = not source.shorter and not file.offset and source.complete_length == os.fstat(fileno).st_size
-        if not is_whole or head.get("content-encoding") is not None:  # servers drop the coding, or code once more
-            return None
-        return server.field_for(file.raw.name, fileno)
+    def _reason_to_send(self, head: AppHead, source: Source) -> str | None:
+        """Return why a file must be sent from here; None if the front server may send all of it, and parts of it."""
+        obstacle, file = head.obstacle(), source.on_disk
+        if obstacle is not None:
+            return str(obstacle)
+        if head.get("content-encoding") is not None:
+            return "it has a content coding, which front servers drop"
+        if head.get("content-length") is not None and head.complete_length is None:
+            return "its Content-Length is malformed"
+        if file is None or source.shorter or source.complete_length != os.fstat(file.raw.fileno()).st_size:
+            return "the app does not send all of it"
+        return None
 
     def read_if_small(self, reply: Reply, source: Source) -> bytes | None:
         """Read all of the content before anything is sent, if it is so small that this is faster; otherwise None.
@@ -224,12 +233,14 @@ class Responder:
             carry_back()
 
     def publish(self, plan: Plan) -> None:
-        """Leave the plan in the server's environ, in the log and with ``on_plan``, unless the request is plain.
+        """Leave the plan in the server's environ, in the log and with ``on_plan``.
+
+        Not for a plain request, unless a front server sends the content.
 
         To be called before the head is sent: whoever looks at environ then finds what the app has left there, too.
         """
         self.carry_back()
-        if self.request.is_plain:
+        if self.request.is_plain and plan.reason is not Reason.OFFLOADED:
             return
         self.environ["rangeware.plan"] = plan
         if _LOGGER.isEnabledFor(logging.DEBUG):
@@ -242,9 +253,14 @@ class Responder:
 
 
 def hides_preconditions(request: RequestFields, options: Options) -> bool:
-    """True if preconditions are hidden from the app: they may name an ETag that the front server made, and not it."""
-    is_for_front_server = options.offload is not None and not options.offload.keeps_validators
-    return is_for_front_server and request.has_preconditions and request.method in ("GET", "HEAD")
+    """True if preconditions are hidden from the app: they may name an ETag that the front server made, and not it.
+
+    Not from an app that sees Range: its 206 must be that of the version that the client names.
+    """
+    if options.offload is None or options.offload.keeps_validators or request.method not in ("GET", "HEAD"):
+        return False
+    sees_range = request.range is not None and not (request.is_ranged and options.hide_range)
+    return request.has_preconditions and not sees_range
 
 
 def with_file_segments(reply: Reply, source: Source | None) -> Reply:

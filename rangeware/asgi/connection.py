@@ -13,9 +13,8 @@ from math import inf
 from ..core.app_head import Field
 from ..core.reply import Reply
 from .blocks import NextBlock
-from .messages import TRAILERS, Message, Receive, Send, body_message, encode_fields
+from .messages import DISCONNECT, TRAILERS, Message, Receive, Send, body_message, encode_fields
 
-_DISCONNECT = "http.disconnect"
 _GRACE = 10  # checks by the backend that waits for the app to end
 _STRETCH = 1 << 20  # bytes that are skipped without letting other tasks run
 _MESSAGE = 4096  # bytes that a message counts for, however short it is
@@ -78,7 +77,7 @@ class Connection:
             message = await self._receive()
         finally:
             self._receivers -= 1
-        self.disconnected = self.disconnected or message["type"] == _DISCONNECT
+        self.disconnected = self.disconnected or message["type"] == DISCONNECT
         return message
 
     async def listen(self) -> None:
@@ -91,7 +90,7 @@ class Connection:
             while not self.disconnected and not self._receivers and len(self._received) < 2:
                 message = await self._receive()
                 self._received.append(message)
-                self.disconnected = message["type"] == _DISCONNECT
+                self.disconnected = message["type"] == DISCONNECT
                 if message.get("body"):
                     return
 

@@ -26,6 +26,7 @@ BODY = "http.response.body"
 PATHSEND = "http.response.pathsend"
 ZEROCOPYSEND = "http.response.zerocopysend"
 TRAILERS = "http.response.trailers"
+DISCONNECT = "http.disconnect"
 CONTENT = frozenset({BODY, PATHSEND, ZEROCOPYSEND})
 """Types of the messages that carry content."""
 

@@ -22,6 +22,7 @@ from ..bodies.spool import Spool
 from ..core.app_head import AppHead, Field, fastpath_length
 from ..core.reply import ACCEPT_RANGES, Reply
 from ..core.slicer import Slicer
+from ..core.values import Plan
 from ..errors import AsgiProtocolError, TruncatedSource
 from ..responder import Responder, with_segments
 from . import messages
@@ -150,12 +151,12 @@ class AsgiResponder:
             raise AsgiProtocolError("the app sent http.response.start twice")
         self._connection.start, self._fields = messages.read_start(message)
         self._state = State.HEAD_HELD
-        if self._handover is not None:
-            head = AppHead(message["status"], self._fields)
-            source = self._handover.source_under(head)
-            self._handover.is_decided = True
-            if source is not None:
-                await self._decide_openable(self._handover, head, source)
+        handover = self._handover
+        if handover is not None and handover.body is not None:
+            try:
+                await self._decide_openable(handover, AppHead(message["status"], self._fields))
+            finally:
+                handover.end()
 
     async def _refuse_early(self, message: Message) -> None:
         raise AsgiProtocolError(f"the app sent {message['type']} before http.response.start")
@@ -225,25 +226,33 @@ class AsgiResponder:
             await self._connection.start_reply(response.reply)
             await self._connection.send(message)
 
-    async def _decide_openable(self, handover: Handover, head: AppHead, source: OpenableSource) -> None:
-        """Decide, and send, a response of the body that the app handed over; or leave it to the app to send it.
-
-        The first block is read before the head is sent: an error must come before it.
-        """
+    async def _decide_openable(self, handover: Handover, head: AppHead) -> None:
+        """Decide, and send, a response of the body that the app handed over; or leave it to the app to send it."""
+        source = handover.source_under(head)
+        if source is None:
+            return
         plan, reply = self._responder.plan(self._responder.complete_head(head, source), source)
         if reply.segments is None:
             return
-        handover.is_taken = True
-        self._state = State.NO_HEAD  # if the body cannot be opened, the app may send another response
-        async with aclosing(render(self._backend, source, reply.segments)) as blocks:
-            first = await anext(blocks, b"")
+        handover.take()
+        if reply.needs_source:
+            await self._send_openable(source, plan, reply)
+        else:
             self._state = State.TAKEN
             self._responder.publish(plan)
-            if reply.needs_source:
-                next_block = first_and_rest(first, blocks)
-                await self._send_while_listening(self._connection.send_blocks(reply, next_block))
-            else:
-                await self._connection.send_reply(reply, first)
+            await self._connection.send_reply(reply, reply.literals)
+
+    async def _send_openable(self, source: OpenableSource, plan: Plan, reply: Reply) -> None:
+        """Send what is wanted of a body that opens itself.
+
+        The first block is read before the head is sent: after an error, the app may send another response.
+        """
+        self._state = State.NO_HEAD
+        async with aclosing(render(self._backend, source, reply.segments or ())) as blocks:
+            next_block = first_and_rest(await anext(blocks, b""), blocks)
+            self._state = State.TAKEN
+            self._responder.publish(plan)
+            await self._send_while_listening(self._connection.send_blocks(reply, next_block))
 
     async def _send_while_listening(self, sending: Awaitable[None]) -> None:
         """Send the blocks of a file. The app waits meanwhile, so that nobody else would hear of a disconnect."""

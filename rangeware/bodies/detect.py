@@ -64,7 +64,7 @@ def is_sendable_as_is(body: object, declared: int, is_bounded: bool) -> bool:
     file, _, is_relayed = open_wrappers(body)
     try:
         raw = file.raw if type(file) is io.BufferedReader else file
-        if type(raw) is not io.FileIO or not is_unpatched(file):
+        if type(raw) is not io.FileIO or not (is_unpatched(file) and is_unpatched(raw)):
             return is_relayed and find_file(body) is None
         offset, size = raw.tell(), os.fstat(raw.fileno()).st_size
         if not is_bounded and (offset or size != declared):
@@ -124,7 +124,8 @@ def _openable(body: object) -> OpenableSource | None:
     """The source of a body that opens itself at an offset; None for any other body."""
     innermost = open_wrappers(body)[0]
     kind: Any = type(innermost)
-    return OpenableSource(innermost, innermost.complete_length) if opens_itself(kind) else None
+    is_openable = opens_itself(kind) and hasattr(innermost, "complete_length")
+    return OpenableSource.of(innermost) if is_openable else None
 
 
 def _first(detectors: tuple[Detector, ...], file: Any | None, block_size: int) -> SeekableSource | None:
@@ -183,7 +184,7 @@ def _pread_file(file: Any, block_size: int) -> SeekableSource | None:
     """
     binary = file.buffer if type(file) is io.TextIOWrapper else file  # opened in text mode, a common mistake
     raw = binary.raw if type(binary) in (io.BufferedReader, io.BufferedRandom) else binary
-    if type(raw) is not io.FileIO or not is_unpatched(file) or not hasattr(os, "pread"):
+    if type(raw) is not io.FileIO or not (is_unpatched(file) and is_unpatched(raw)) or not hasattr(os, "pread"):
         return None
     if type(binary) is not io.BufferedReader:
         binary.flush()

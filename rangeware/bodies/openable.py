@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
+from types import NoneType
 from typing import Any, NamedTuple
 
 from ..core.app_head import AppHead, Field, validators_of_body
@@ -37,9 +38,12 @@ class OpenableBody:
     :ivar etag: the entity tag as in ETag, with its quotes (RFC 9110 8.8.3); None if there is none. It must change with
         the content: parts of two versions would be joined otherwise.
     :ivar last_modified: the time of modification, with its time zone; None if it is unknown.
+    :ivar random_access: False if going back is as expensive as reading again from the start, as where the content must
+        be decompressed. Several ranges are then sent in ascending order, and opened as one that has them all.
     """
 
     complete_length: int
+    random_access = True
     etag: str | None = None
     last_modified: datetime | None = None
     _blocks: Iterator[bytes] | None = None
@@ -63,7 +67,8 @@ class OpenableBody:
 
     def __next__(self) -> bytes:
         if self._blocks is None:
-            self._blocks = OpenableSource(self, self.complete_length).render(whole_content(self.complete_length))
+            length = self.complete_length
+            self._blocks = OpenableSource(self, length).render(whole_content(length)) if length else iter(())
         return next(self._blocks)
 
     def read(self, size: int = -1) -> bytes:
@@ -101,9 +106,25 @@ class OpenableSource(NamedTuple):
     shorter: bool = False
     begun: Iterator[bytes] | None = None
 
+    @classmethod
+    def of(cls, body: Any) -> OpenableSource:
+        """Return the source of a body.
+
+        :raises TypeError: naming the class of the body, if its length is no length.
+        """
+        length = body.complete_length
+        if type(length) is not int or length < 0:
+            raise TypeError(f"{type(body).__name__}.complete_length must be a number of bytes, not {length!r}")
+        return cls(body, length, getattr(body, "random_access", True))
+
     def validators(self, head: AppHead, now: datetime) -> list[Field]:
-        """Return the validators of the body that the head of the response lacks."""
+        """Return the validators of the body that the head of the response lacks.
+
+        :raises TypeError: naming the class of the body, if its entity tag is not text.
+        """
         etag, last_modified = getattr(self.body, "etag", None), getattr(self.body, "last_modified", None)
+        if not isinstance(etag, (str, NoneType)):
+            raise TypeError(f"{type(self.body).__name__}.etag must be text or None, not {etag!r}")
         return validators_of_body(head, etag, last_modified, now)
 
     def begin(self, segments: Sequence[Segment]) -> OpenableSource:
@@ -126,20 +147,28 @@ class OpenableSource(NamedTuple):
         return self._render(segments)
 
     def _render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
-        held = b""
-        for segment in segments:
-            if isinstance(segment, bytes):
-                held += segment
-                continue
-            chunks = self.body.open_range(*segment)
+        for part, group in self.openings(segments):
+            chunks = self.body.open_range(*part)
             try:
-                for block in slice_chunks(slicer_of(segment), chunks):
-                    yield held + block if held else block
-                    held = b""
+                yield from slice_chunks(slicer_for(part, group), chunks)
             finally:
                 close_body(chunks)
-        if held:
-            yield held
+
+    def openings(self, segments: Sequence[Segment]) -> Iterator[tuple[ByteRange, Sequence[Segment]]]:
+        """Yield each range that is to be opened, with the segments that its bytes complete.
+
+        :param segments: with at least one range.
+        """
+        places = [place for place, segment in enumerate(segments) if isinstance(segment, ByteRange)]
+        if not self.random_access:  # one range from the first byte to the last one: going back would cost too much
+            places = places[-1:]
+        start = 0
+        for place in places:
+            end = len(segments) if place == places[-1] else place + 1
+            group = segments[start:end]
+            parts = [segment for segment in group if isinstance(segment, ByteRange)]
+            yield ByteRange(parts[0].first_pos, parts[-1].last_pos), group
+            start = end
 
 
 class _Begun:
@@ -160,8 +189,8 @@ class _Begun:
         close_body(self._blocks)
 
 
-def slicer_of(part: ByteRange) -> Slicer:
-    """A slicer for the chunks of an opened range, which begin at its first byte. It cuts what goes beyond its end."""
-    slicer = Slicer((part,))
+def slicer_for(part: ByteRange, segments: Sequence[Segment]) -> Slicer:
+    """A slicer of these segments, for the chunks of an opened range. It cuts what goes beyond its end."""
+    slicer = Slicer(segments)
     slicer.skip(part.first_pos)
     return slicer

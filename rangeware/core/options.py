@@ -64,8 +64,8 @@ class Options:
         for name in ("applies", "on_plan"):
             value = getattr(self, name)
             self._check(name, value is None or callable(value), "callable or None")
-        is_server = hasattr(self.offload, "keeps_validators") and not isinstance(self.offload, type)
-        self._check("offload", self.offload is None or is_server, "made by a class of rangeware.offload, or None")
+        if self.offload is not None:
+            self._check_front_server(self.offload)
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, object]) -> Options:
@@ -86,6 +86,12 @@ class Options:
     def limits(self) -> Limits:
         """The bounds that ``core.plan`` applies."""
         return Limits(self.max_ranges)
+
+    def _check_front_server(self, server: Any) -> None:
+        is_made = hasattr(server, "field_for") and hasattr(server, "keeps_validators") and not isinstance(server, type)
+        self._check("offload", is_made, "made by a class of rangeware.offload, or None")
+        if not self.preconditions and not server.keeps_validators:
+            raise InvalidOption(f"preconditions=False does not work with offload={server!r}: its ETag is not the app's")
 
     def _check_number(self, name: str, least: int) -> None:
         value = getattr(self, name)

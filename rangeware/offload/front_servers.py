@@ -70,6 +70,9 @@ class _FrontServer:
         made = [_Root(self._folder(folder), self._target(target)) for folder, target in targets.items()]
         self._roots = sorted(made, key=lambda root: len(root.folder), reverse=True)  # the innermost folder first
         self._given = dict(targets)
+        for root in made:
+            if not os.path.isdir(root.folder):
+                _LOGGER.warning("%s: there is no folder %s by now", type(self).__name__, os.fsdecode(root.folder))
         if not made:
             raise InvalidOption(f"{type(self).__name__} needs at least one folder")
 

@@ -173,7 +173,7 @@ class WsgiResponder:
             body = FileWrapper(body)
         if source is None:
             source = self._responder.find_source(head, body)
-        offloaded = None if deletes_file(body) else self._responder.offload(head, source)
+        offloaded = self._responder.offload(head, source, deletes_file(body))
         if offloaded is not None:
             self._commit(*offloaded)
             return self._content(offloaded[1], source, body, closable)
@@ -197,7 +197,11 @@ class WsgiResponder:
             if reply.segments is None:  # an iterator hides the file from the server
                 body = closable = ClosingIterator(chain(body), None, closable)
         source = self._responder.begin(reply, source)
-        self._commit(plan, reply)
+        try:
+            self._commit(plan, reply)
+        except BaseException:
+            close_and_log(getattr(source, "begun", None))
+            raise
         return self._content(reply, source, body, closable)
 
     def _respond_spooled(self, head: AppHead, body: Iterable[bytes]) -> Iterable[bytes]:

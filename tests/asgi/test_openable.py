@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -22,7 +23,7 @@ from rangeware import AsgiRangeMiddleware, OpenableBody, TruncatedSource
 from rangeware.asgi import OpenableResponse
 from tests.asgi_support import ask, carry, scope_for
 from tests.bodies.test_openable import Body, Store
-from tests.support import CONTENT, parts
+from tests.support import CONTENT, Counted, parts
 
 Record = list[tuple[int, int]]
 
@@ -206,7 +207,7 @@ def test_a_middleware_that_collects_the_content_first_gets_it(fields: dict[str, 
     if answer.status == 206:
         whole = [part.content for part in parts(answer)] if "," in fields["range"] else [answer.body]
         assert whole[0] == CONTENT[:10]
-    assert store.closed == len(store.opened)
+    assert (store.opened, store.closed) == ([(0, 999)], 1)
 
 
 def _appender(messages: list[Any]) -> Any:
@@ -297,6 +298,126 @@ def test_a_client_that_leaves_closes_the_range_and_the_body(kind: Any) -> None:
     anyio.run(main)
     assert (store.opened, store.closed, closed) == ([(0, 899)], 1, [1])
     assert store.sent < 300
+
+
+@pytest.mark.parametrize("trio", [False, True])
+@pytest.mark.parametrize("kind", [Body, AsyncBody])
+@pytest.mark.parametrize("range_", [None, "bytes=0-"])
+def test_a_client_that_leaves_silently_stops_the_reading(kind: Any, range_: str | None, trio: bool) -> None:
+    """uvicorn's ``send`` does not tell, and waits for nobody then."""
+    store = Store(CONTENT * 1000)
+    served = AsgiRangeMiddleware(OpenableResponse(kind(store)))
+
+    async def main() -> None:
+        left = anyio.Event()
+
+        async def receive() -> Any:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message.get("body"):
+                left.set()
+                await anyio.sleep(0)
+
+        await served(scope_for(**({} if range_ is None else {"range": range_})), receive, send)
+
+    anyio.run(main, backend="trio" if trio else "asyncio")
+    assert store.closed == 1
+    assert store.sent < 100_000
+
+
+def test_what_is_opened_while_the_request_is_cancelled_is_closed() -> None:
+    for backend in ("asyncio", "trio"):
+        kept: list[Counted] = []
+
+        class Slow(Body):
+            def open_range(self, first_pos: int, last_pos: int) -> Any:
+                time.sleep(0.2)
+                kept.append(Counted([CONTENT]))  # noqa: B023 - called before the next round
+                return kept[-1]  # noqa: B023
+
+        async def main() -> None:
+            with anyio.move_on_after(0.05):
+                await AsgiRangeMiddleware(OpenableResponse(Slow(Store())))(  # noqa: B023
+                    scope_for(range="bytes=0-899"), anyio.sleep_forever, anyio.sleep)
+
+        anyio.run(main, backend=backend)
+        assert [counted.closed for counted in kept] == [1]
+
+
+@pytest.mark.parametrize("trio", [False, True])
+@pytest.mark.parametrize("pause", [0, 0.01])
+def test_the_body_is_closed_and_the_background_runs_after_the_response(pause: float, trio: bool) -> None:
+    """A middleware that passes messages on from another task lets the app end before the content is sent."""
+    happened: list[str] = []
+
+    class Noting(Body):
+        def open_range(self, first_pos: int, last_pos: int) -> Iterator[bytes]:
+            for block in self.store.stream(first_pos, last_pos):
+                happened.append("block")
+                time.sleep(pause)
+                yield block
+
+        def close(self) -> None:
+            happened.append("closed")
+
+    async def background() -> None:
+        happened.append("background")
+
+    response = OpenableResponse(Noting(Store()))
+    response.background = background
+    answer = ask(AsgiRangeMiddleware(Queue(response)), "bytes=0-199", trio=trio)
+    assert answer.body == CONTENT[:200]
+    assert happened == ["block"] * 4 + ["closed", "background"]
+
+
+def test_a_head_that_comes_too_late_comes_with_the_content_of_the_app() -> None:
+    """The offer is withdrawn: the body must not be read in two places."""
+    def waiting(app: Any) -> Any:
+        async def waited(scope: Any, receive: Any, send: Any) -> None:
+            messages: list[Any] = []
+            await app(scope, receive, _appender(messages))
+            for message in messages:
+                changed = {**message, "body": message["body"].swapcase()} if message.get("body") else message
+                await send(changed)
+        return waited
+
+    store = Store(b"abc" * 100)
+    answer = ask(AsgiRangeMiddleware(waiting(OpenableResponse(Body(store)))), "bytes=0-9")
+    assert (answer.status, answer.body) == (206, b"ABCABCABCA")
+    assert (store.opened, store.closed) == ([(0, 299)], 1)
+
+
+def test_an_empty_body_opens_nothing() -> None:
+    store = Store(b"")
+    for range_ in (None, "bytes=0-9"):
+        answer = ask(AsgiRangeMiddleware(OpenableResponse(Body(store))), range_)
+        assert (answer.status, answer.body, answer.get("content-length"), store.opened) == (200, b"", "0", [])
+
+
+def test_headers_may_be_a_mapping() -> None:
+    assert ask(OpenableResponse(Body(Store()), {"Content-Type": "video/mp4"})).get("content-type") == "video/mp4"
+
+
+def test_fastapi_does_not_send_the_object_as_json() -> None:
+    app = FastAPI()
+    app.get("/")(lambda: OpenableResponse(Body(Store())))
+    messages: list[Any] = []
+
+    async def main() -> None:
+        with pytest.raises(ValueError, match="__dict__"):
+            await app(scope_for(), anyio.sleep_forever, _appender(messages))
+
+    anyio.run(main)
+    assert messages[0]["status"] == 500
+
+
+def test_where_going_back_is_expensive_one_range_has_them_all() -> None:
+    store = Store()
+    answer = ask(AsgiRangeMiddleware(OpenableResponse(Body(store, random_access=False))), "bytes=500-509,10-19")
+    assert [part.content for part in parts(answer)] == [CONTENT[10:20], CONTENT[500:510]]
+    assert store.opened == [(10, 509)]
 
 
 def test_a_cancelled_request_closes_the_range() -> None:

@@ -330,6 +330,56 @@ def test_a_class_without_open_range_of_its_own_says_so() -> None:
         get(RangeMiddleware(answering(Forgetful)), "bytes=0-1", validate=False)
 
 
+def test_a_server_that_refuses_the_head_leaves_nothing_open() -> None:
+    kept: list[Counted] = []
+
+    class Kept(Body):
+        def open_range(self, first_pos: int, last_pos: int) -> Any:
+            kept.append(Counted(cut(CONTENT, 10)))
+            return kept[-1]
+
+    def refuse(*_: Any) -> Any:
+        raise ValueError("no such head")
+
+    with pytest.raises(ValueError, match="no such head"):
+        RangeMiddleware(answering(lambda: Kept(Store())))(environ_for(range="bytes=0-49"), refuse)
+    assert [counted.closed for counted in kept] == [1]
+
+
+def test_where_going_back_is_expensive_one_range_has_them_all() -> None:
+    store = Store()
+    answer = get(app(store, random_access=False), "bytes=500-509,10-19,900-909")
+    assert [part.content for part in parts(answer)] == [CONTENT[10:20], CONTENT[500:510], CONTENT[900:910]]
+    assert store.opened == [(10, 909)]
+    assert get(app(store, random_access=False), "bytes=-5").body == CONTENT[-5:]
+
+
+@pytest.mark.parametrize("length", [None, -1, True, 10.0, "10"], ids=repr)
+def test_a_length_that_is_none_is_refused_by_name(length: Any) -> None:
+    for fields in ({}, {"range": "bytes=0-1"}, {"method": "HEAD"}):
+        with pytest.raises(TypeError, match=r"Body\.complete_length"):
+            get(app(Store(), complete_length=length), validate=False, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("etag", [5, b"v1"])
+def test_a_tag_that_is_no_text_is_refused_by_name(etag: Any) -> None:
+    with pytest.raises(TypeError, match=r"Body\.etag"):
+        get(app(Store(), etag=etag), validate=False)
+
+
+def test_an_open_range_of_another_meaning_changes_nothing() -> None:
+    class Shop:
+        def open_range(self) -> str:
+            return "every day"
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([b"open"])
+
+    for range_ in (None, "bytes=0-1"):
+        answer = get(RangeMiddleware(answering(Shop)), range_)
+        assert (answer.status, answer.body) == (200, b"open")
+
+
 def test_a_source_that_has_begun_goes_on_from_there() -> None:
     store = Store()
     source = OpenableSource(Body(store), 1000).begin([b"<", ByteRange(0, 99), b">"])

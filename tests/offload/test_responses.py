@@ -78,8 +78,7 @@ def test_the_front_server_gets_every_request_for_a_file(film: Path, request_: di
     assert answer.all("Set-Cookie") == ["a=1", "b=2"]
     kept = [answer.get(name) for name in ("ETag", "Content-Type", "Cache-Control")]
     assert kept == ['"v1"', "video/mp4", "private"]
-    if "rangeware.plan" in answer.environ:
-        assert answer.environ["rangeware.plan"].reason is Reason.OFFLOADED
+    assert answer.environ["rangeware.plan"].reason is Reason.OFFLOADED
 
 
 @pytest.mark.parametrize("request_", [REQUESTS[name] for name in REQUESTS if name != "unit"])  # Starlette: 400
@@ -353,6 +352,86 @@ def test_an_empty_file_and_a_text_file_are_handed_over(film: Path) -> None:
     assert is_handed_over(get(wrapped(answering(lambda: film.open("r")), film), validate=False), film)
     film.write_bytes(b"")
     assert is_handed_over(get(wrapped(answering(lambda: film.open("rb")), film), validate=False), film)
+
+
+@pytest.mark.parametrize("field", ["if_match", "if_none_match"])
+def test_on_head_nothing_is_compared_with_the_etag_that_get_does_not_have(film: Path, field: str) -> None:
+    for app in (opened(film), by_flask(film)):
+        for tag in ('"nginx"', '"v1"', "*"):
+            answer = get(wrapped(app, film), method="HEAD", validate=False, **{field: tag})
+            assert (answer.status, answer.body) == (200, b"")
+            assert is_handed_over(answer, film) or answer.get("ETag") is None
+
+
+@pytest.mark.parametrize(("options", "range_"), [({"hide_range": False}, "bytes=0-9"), ({}, "items=0-9")])
+def test_an_app_that_sees_the_range_sees_the_conditions_on_it(
+        film: Path, options: dict[str, Any], range_: str) -> None:
+    """Its own 206 must be of the version that the client names: nobody else would look."""
+    seen: list[bool] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        seen.append("HTTP_IF_MATCH" in environ)
+        return opened(film)(environ, start_response)
+
+    async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(b"if-match" in dict(scope["headers"]))
+        await FileResponse(film)({**scope, "headers": []}, receive, send)
+
+    get(wrapped(app, film, **options), range_, if_match='"v1"', validate=False)
+    ask(asgi(asgi_app, film, **options), range_, if_match='"v1"')
+    assert seen == [True, True]
+
+
+def test_preconditions_cannot_be_left_to_an_app_behind_nginx(film: Path) -> None:
+    with pytest.raises(InvalidOption, match="preconditions=False"):
+        wrapped(opened(film), film, preconditions=False)
+    assert get(RangeMiddleware(opened(film), offload=XSendfile([film.parent]), preconditions=False)).body == b""
+
+
+@pytest.mark.parametrize("length", ["5, 5", "5x", "-5", "1000, 1000", "01000"])
+def test_a_length_that_is_malformed_is_not_handed_over(film: Path, length: str) -> None:
+    answer = get(wrapped(answering(lambda: film.open("rb"), ("Content-Length", length)), film), validate=False)
+    assert is_handed_over(answer, film) == (length == "01000")
+
+
+def test_two_lengths_that_differ_are_not_handed_over(film: Path) -> None:
+    app = answering(lambda: film.open("rb"), ("Content-Length", "5"), ("Content-Length", "1000"))
+    assert not is_handed_over(get(wrapped(app, film), validate=False), film)
+
+
+def test_a_file_with_a_changed_descriptor_class_is_not_handed_over(film: Path) -> None:
+    def body() -> Any:
+        file = film.open("rb")
+        file.raw.readinto = lambda buffer: 0  # type: ignore[attr-defined]
+        return file
+
+    assert not is_handed_over(get(wrapped(answering(body), film), validate=False), film)
+
+
+@pytest.mark.parametrize(("make", "reason"), [
+    (at_position, "does not send all"), (unlinked, "No such file"), (replaced, "another file"),
+    (by_descriptor, "not opened by a path"), (somewhere_else, "not below"),
+])
+def test_the_log_says_why_a_file_is_sent_from_here(
+        film: Path, make: Any, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", "rangeware"):
+        get(wrapped(answering(make(film)), film), validate=False)
+    assert reason in caplog.text
+    assert "sent from here" in caplog.text
+
+
+def test_a_folder_that_is_not_there_is_told_at_once(film: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wrapped(opened(film), film)
+    assert caplog.text == ""
+    XSendfile([film.parent / "typo"])
+    assert "there is no folder" in caplog.text
+
+
+def test_each_file_that_is_handed_over_is_counted(film: Path) -> None:
+    plans: list[Any] = []
+    get(wrapped(opened(film), film, on_plan=lambda environ, plan: plans.append(plan)))
+    ask(asgi(FileResponse(film), film, on_plan=lambda scope, plan: plans.append(plan)))
+    assert [(plan.status, plan.ranges, plan.reason) for plan in plans] == [(200, (), Reason.OFFLOADED)] * 2
 
 
 @pytest.mark.parametrize("value", ["X-Accel-Redirect", XAccelRedirect, 1, {"/srv": "/p"}, True], ids=repr)
