@@ -23,7 +23,7 @@ _POLLS, _POLL_SECONDS = 100, 0.01
 
 
 class Event(Protocol):
-    """What one task waits for, and another one sets."""
+    """A sign that one task waits for, and another one sets."""
 
     def set(self) -> object:
         """Let those who wait go on."""

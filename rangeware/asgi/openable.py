@@ -1,9 +1,9 @@
-"""Bodies that open themselves at an offset, in ASGI apps: how they get from the app to us, and to the client.
+"""Bodies that open themselves at an offset, in ASGI apps: their way from the app to us, and to the client.
 
 ASGI has no message for such a body. So the middleware leaves a ``Handover`` in the scope of a request with Range or a
 precondition, and ``OpenableResponse`` puts its body there. The messages that it sends are the usual ones, which every
-middleware in between understands: if one of them changes the response, we see that by the head, and the content comes
-in messages.
+middleware in between understands: if one of them changes the length or the status of the response, we see that by the
+head, and the content comes in messages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PATIENCE = 0.25
 
 
 class Handover:
-    """Where the app puts its body, for one request.
+    """The place for the body of the app, for one request.
 
     :ivar body: None if the app sends its content in messages.
     :ivar decided: set once the head of the response has reached us.
