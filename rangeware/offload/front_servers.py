@@ -51,7 +51,7 @@ class _Root:
 
 
 class _FrontServer:
-    """What all kinds of front servers share.
+    """The base of the classes for front servers.
 
     :param roots: the folders whose files are handed over, as absolute paths.
     :raises InvalidOption: if there is no folder, or one that is not an absolute path.
