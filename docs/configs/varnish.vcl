@@ -13,6 +13,12 @@ backend app {
 }
 
 sub vcl_recv {
+    # What a client claims about itself is replaced. Behind another proxy that does the TLS, remove the three lines, and
+    # have that one set them.
+    set req.http.X-Forwarded-For = client.ip;
+    set req.http.X-Forwarded-Host = req.http.Host;
+    set req.http.X-Forwarded-Proto = "http";
+
     # Varnish knows one range only: to several it would say 416, as to a Range that is malformed or has another unit.
     # RFC 9110 14.2 wants those two ignored, and lets us ignore the first.
     if (req.http.Range && req.http.Range !~ "(?i)^bytes=([0-9]+-[0-9]*|-[0-9]+)$") {

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.front import origin as origin_apps
-from tests.front.configs import adapted
+from tests.front.configs import LISTEN, adapted, listen
 from tests.matrix import apache, launch, nginx
 from tests.matrix.wire import Address, Connection
 from tests.support import Answer
@@ -105,9 +105,9 @@ def slice_cache(behind: Origin, directory: Path) -> Iterator[Address]:
     """
     def site(port: int) -> str:
         return adapted("nginx-slice-cache.conf", {
-            "/var/cache/nginx/slices": str(directory / "slices"),
+            "/var/cache/nginx-slices": str(directory / "slices"),
             "server 127.0.0.1:8000;": "server {}:{};".format(*behind.address),
-            "listen 80;": f"listen 127.0.0.1:{port};",
+            LISTEN: listen(f"127.0.0.1:{port}"),
         })
     with nginx.with_site(site, directory) as address:
         yield address

@@ -11,6 +11,15 @@ from tests.matrix.launch import ROOT
 FOLDER = ROOT / "docs" / "configs"
 
 
+LISTEN = "    listen 80;\n    listen [::]:80;\n"
+"""How nginx's files listen, on IPv4 and IPv6."""
+
+
+def listen(address: str) -> str:
+    """What takes the place of ``LISTEN``: one address."""
+    return f"    listen {address};\n"
+
+
 def adapted(name: str, replacements: dict[str, str]) -> str:
     """The text of the file of this name, with each key replaced by its value wherever it stands.
 

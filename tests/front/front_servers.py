@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.front.configs import adapted
-from tests.matrix import apache
+from tests.front.configs import LISTEN, adapted, listen
+from tests.matrix import apache, nginx
 from tests.matrix.launch import ATTEMPTS
 from tests.matrix.wire import Address
 
@@ -32,9 +32,6 @@ CONFIGS = {
 FRONT_SERVERS = tuple(CONFIGS)
 
 _PACKAGES = {"nginx": "nginx-light", "apache2": "apache2-bin", "lighttpd": "lighttpd"}
-_LISTENS = {"nginx": "listen 80;", "apache": "<VirtualHost *:80>"}
-"""What of a file says where it listens; lighttpd's file leaves that to the machine."""
-
 _NGINX = """\
 daemon off;
 worker_processes 1;
@@ -103,9 +100,25 @@ def _addresses(name: str, address: Address, upstream: Address) -> Mapping[str, s
     host, port = upstream
     if name == "lighttpd":
         return {'"host" => "127.0.0.1"': f'"host" => "{host}"', '"port" => 8000': f'"port" => {port}'}
-    listens = _LISTENS[name]
-    bound = listens.replace("*:80", "127.0.0.1:80").replace(" 80", " 127.0.0.1:80").replace(":80", f":{address[1]}")
-    return {listens: bound, "http://127.0.0.1:8000": f"http://{host}:{port}"}
+    bound = f"127.0.0.1:{address[1]}"
+    listens = {LISTEN: listen(bound)} if name == "nginx" else {"<VirtualHost *:80>": f"<VirtualHost {bound}>"}
+    return {**listens, "http://127.0.0.1:8000": f"http://{host}:{port}"}
+
+
+@contextlib.contextmanager
+def plain_proxy(upstream: Address, directory: Path) -> Iterator[Address]:
+    """nginx under ``nginx-proxy.conf``: its host and port; ended at the end.
+
+    :param upstream: where the app listens.
+    :param directory: where it may write; its complaints are in ``error.log``.
+    """
+    def site(port: int) -> str:
+        return adapted("nginx-proxy.conf", {
+            f"{LISTEN}    server_name example.org;\n\n": f"{listen(f'127.0.0.1:{port}')}    server_name localhost;\n\n",
+            "server 127.0.0.1:8000;": "server {}:{};".format(*upstream),
+        })
+    with nginx.with_site(site, directory) as address:
+        yield address
 
 
 @contextlib.contextmanager

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.front.configs import FOLDER, adapted
+from tests.front import front_servers
+from tests.front.configs import FOLDER, LISTEN, adapted
 from tests.matrix import apache, nginx
 from tests.matrix.launch import ROOT
 from tests.matrix.wire import Address, Connection
@@ -193,13 +194,7 @@ def site(service: Service) -> Iterator[Address]:
     """nginx in front of gunicorn: its host and port."""
     directory = service.directory / "nginx"
     directory.mkdir()
-
-    def text(port: int) -> str:
-        return adapted("nginx-proxy.conf", {
-            "listen 80;\n    server_name example.org;\n\n": f"listen 127.0.0.1:{port};\n    server_name localhost;\n\n",
-            "server 127.0.0.1:8000;": "server {}:{};".format(*service.address),
-        })
-    with nginx.with_site(text, directory) as address:
+    with front_servers.plain_proxy(service.address, directory) as address:
         yield address
 
 
@@ -335,9 +330,11 @@ def test_lines_for_tls_are_right_once_they_are_uncommented(tmp_path: Path):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=example.org", "-keyout",
                     key, "-out", certificate], check=True, capture_output=True)
     text = adapted("nginx-proxy.conf", {
-        "    listen 80;\n    server_name example.org;\n\n": "    server_name example.org;\n\n",
-        "    # listen 443": "    listen 127.0.0.1:443", "    # ssl_": "    ssl_", "# server {": "server {", "# }": "}",
-        "#     listen 80": "    listen 127.0.0.1:80", "#     server": "    server", "#     return": "    return",
+        f"{LISTEN}    server_name example.org;\n\n": "    server_name example.org;\n\n",
+        "    # listen 443": "    listen 127.0.0.1:443", "    # listen [::]:443 ssl;\n": "",
+        "    # ssl_": "    ssl_", "# server {": "server {", "# }": "}",
+        "#     listen 80": "    listen 127.0.0.1:80", "#     listen [::]:80;\n": "",
+        "#     server": "    server", "#     return": "    return",
         "/etc/ssl/example.org": str(tmp_path),
     })
     configuration = tmp_path / "nginx.conf"
