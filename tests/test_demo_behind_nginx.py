@@ -56,6 +56,13 @@ def test_configuration_names_both_addresses_and_the_folders(tmp_path):
     assert text.count("internal;") == text.count("add_header X-Sent-By") == 2
 
 
+def test_configuration_keeps_the_key_of_the_cookies(made, client, directory):
+    assert (directory / "cookie.key").is_file()
+    location = behind_nginx.folders(directory)[directory.resolve()] + "cookie.key"
+    text = configuration(("127.0.0.1", 8000), GUNICORN, directory)
+    assert re.search(rf"location = {location} {{\s*return 404;", text)
+
+
 @pytest.mark.parametrize(("name", "value"), [
     ("proxy_http_version", "1.1"), ("proxy_request_buffering", "off"), ("client_max_body_size", "0"),
     ("proxy_max_temp_file_size", "0")])

@@ -123,6 +123,10 @@ def test_offload_in_django(tmp_path: Path, media: Path):
 def test_offload_in_fastapi(tmp_path: Path, media: Path):
     app = load("offload-fastapi", tmp_path, (MEDIA, str(media)))["app"]
     assert is_handed_over(ask(Copying(app), "GET", "/films/a film.mp4", {"Range": "bytes=0-9"}))
+    assert ask(Copying(app), "HEAD", "/films/a film.mp4").status == 200
+    (tmp_path / "secret").write_bytes(CONTENT)
+    for name in ("none.mp4", "..", "../secret", "..%2Fsecret"):
+        assert ask(Copying(app), "GET", f"/films/{name}").status == 404, name
 
 
 # --- bodies that open themselves ---
@@ -138,6 +142,9 @@ def test_openable_body(tmp_path: Path):
     database.close()
     app = load("openable", tmp_path, (SITE, str(tmp_path)))["app"].wsgi_app
     check(app, "/films/nosferatu", '"v1"')
+    head = ask(app, "HEAD", "/films/nosferatu")
+    assert (head.status, head.get("Content-Length"), head.get("ETag")) == (200, str(len(CONTENT)), '"v1"')
+    assert ask(app, "GET", "/films/none").status == 404
 
 
 # --- stores ---
@@ -168,6 +175,7 @@ def test_object_in_s3(store: Any, tmp_path: Path, name: str):
     app = app.wsgi_app if name == "s3-flask" else Copying(app)
     check(app, "/films/film.mp4", store.head_object(Bucket="films", Key="film.mp4")["ETag"])
     assert ask(app, "GET", "/films/film.mp4").get("Content-Type") == "video/mp4"
+    assert ask(app, "HEAD", "/films/film.mp4").status == 200
     assert ask(app, "GET", "/films/none.mp4").status == 404
 
 
