@@ -1,7 +1,7 @@
 """``S3Body``: an object in S3, or in a store with the same interface, read by a client of boto3.
 
 One HEAD when the body is made, and one GET for each part that is sent. The GET is conditional on the entity tag that
-HEAD gave, so that parts of two versions are never joined.
+HEAD gave, if that is a strong one, and its answer must have the same: parts of two versions are never joined.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from ..bodies.openable import OpenableBody
 from ..core.options import Options
 from ..errors import SourceChanged
+from ..http.etags import parse_entity_tag
 from ..http.ranges import ByteRange
 
 _HEADERS = {
@@ -81,7 +82,8 @@ class S3Body(OpenableBody):
             yield from content.iter_chunks(self._block_size)
 
     def _get(self, part: ByteRange) -> dict[str, Any]:
-        condition = {"IfMatch": self.etag} if self.etag else {}
+        # RFC 9110 13.1.1: strong comparison only, which a weak tag never passes; the answer's is compared all the same
+        condition = {"IfMatch": self.etag} if self.etag and not parse_entity_tag(self.etag).weak else {}
         asked = f"bytes={part.first_pos}-{part.last_pos}"
         try:
             answer: dict[str, Any] = self._client.get_object(**self._object, **condition, Range=asked)

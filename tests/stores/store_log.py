@@ -54,6 +54,7 @@ class StoreLog:
     :ivar exchanges: all of them, in the order in which they began.
     :ivar before: called with the ``Exchange`` before it goes to the store.
     :ivar forgotten: lower-case names of headers that the store does not get to see.
+    :ivar weak_tags: True makes the entity tags of the store weak.
     :ivar break_after: bytes of content after which an answer breaks off; None for never.
     """
 
@@ -61,6 +62,7 @@ class StoreLog:
         self.exchanges: list[Exchange] = []
         self.before: Callable[[Exchange], object] = lambda exchange: None
         self.forgotten: set[str] = set()
+        self.weak_tags = False
         self.break_after: int | None = None
         self.store = urlsplit(store).netloc
         handler = type("Handler", (_Handler,), {"log": self})
@@ -83,6 +85,7 @@ class StoreLog:
         """Forget all exchanges, and behave."""
         self.exchanges.clear()
         self.before, self.forgotten, self.break_after = lambda exchange: None, set(), None
+        self.weak_tags = False
 
     def gets(self) -> list[Exchange]:
         """The exchanges in which content was asked for."""
@@ -130,7 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.headers.items():
             if name.lower() not in _HOP_BY_HOP:
-                self.send_header(name, value)
+                is_weakened = self.log.weak_tags and name.lower() == "etag"
+                self.send_header(name, f"W/{value}" if is_weakened else value)
         if answer.headers.get("Content-Length") is None:
             self.send_header("Content-Length", "0")
         self.end_headers()

@@ -88,6 +88,20 @@ def test_gets_are_conditional_on_the_tag_of_head(app: Any, bucket: Bucket) -> No
     assert [exchange.if_match for exchange in bucket.log.gets()] == [etag, etag]
 
 
+def test_a_weak_tag_is_no_condition_but_compared(app: Any, bucket: Bucket) -> None:
+    """The store would answer 412 to it (RFC 9110 13.1.1)."""
+    bucket.log.weak_tags = True
+    etag = bucket.direct.head_object(Bucket=BUCKET, Key=KEY)["ETag"]
+    answer = get(app, "bytes=5-9")
+    assert (answer.status, answer.body, answer.get("ETag")) == (206, CONTENT[5:10], f"W/{etag}")
+    assert [exchange.if_match for exchange in bucket.log.gets()] == [None]
+    bucket.log.reset()
+    bucket.log.weak_tags = True
+    replace_before(bucket, 0, lambda: bucket.put(KEY, NEW))
+    with pytest.raises(SourceChanged, match="was W/.*, and is now W/"):
+        get(app, "bytes=5-9")
+
+
 def test_connections_are_used_again(app: Any, bucket: Bucket) -> None:
     for _ in range(3):
         get(app, "bytes=7-70000,9-9")
