@@ -2,21 +2,27 @@
 
 fsspec caches listings and reads ahead, which suits dataframes. Here, what is known of a file is asked for anew when the
 body is made, and blocks are read one by one, exactly the bytes that are sent. After each block the file must still be
-the one that it was. Only s3fs makes its requests conditional on the entity tag, which saves asking again.
+the one that it was. Only s3fs makes its requests conditional on the entity tag, which saves asking again. The file is
+opened once for all parts of a response, for many file systems ask the store again when they open it.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import stat
+import sys
+import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from datetime import datetime, timezone
 from typing import Any
 
 from fsspec.core import url_to_fs
+from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
+from ..bodies.closing import close_all
+from ..bodies.decoders import is_decoding
 from ..bodies.openable import OpenableBody
 from ..core.app_head import AppHead, validators_of_file
 from ..core.options import Options
@@ -32,53 +38,78 @@ _VERSION = ("size", *_DIGEST, *_MODIFIED, "created", "CRC")
 """What tells one version of a file without an ETag from the next: ``created`` in the memory, ``CRC`` in a zip file."""
 
 
+_SEEKABLE = (None, zipfile.ZIP_STORED) if sys.version_info >= (3, 12) else (None,)
+"""Compression of the members of zip files, and of files elsewhere, that are not read from their start to go back."""
+
+
 class FsspecBody(OpenableBody):
     """The content of a file that fsspec opens, for the body of a response.
 
     >>> @app.get("/films/<name>")
     ... def film(name):
     ...     try:
-    ...         body = FsspecBody(fsspec.filesystem("s3", anon=True), f"films/{name}")
-    ...     except FileNotFoundError:
+    ...         body = FsspecBody(store, f"films/{name}")  # store = fsspec.filesystem("s3"), made once
+    ...     except (FileNotFoundError, IsADirectoryError):
     ...         flask.abort(404)
     ...     return flask.Response(body, mimetype=body.content_type, direct_passthrough=True)
 
     Each block is one request to the store, and in memory until it is sent. A file system made before a fork is made
     again in each process, as fsspec wants it. The constructor asks the store, so that an asynchronous view has to call
-    it in a thread. The danger: a file system of fsspec that caches whole files (``filecache``, ``simplecache``) may
-    give the bytes of an old version under the ETag of a new one.
+    it in a thread. The file is kept open between ranges, until ``close()``.
+
+    The dangers: a path with ``..`` in it leaves its folder where the file system knows such (disk, SFTP, HTTP ...), so
+    refuse one that comes from a client. A file system of fsspec that caches whole files (``filecache``,
+    ``simplecache``) may give the bytes of an old version under the ETag of a new one. A web server that ignores Range
+    without saying so is noticed only when a range is read.
 
     :param fs: the file system; an asynchronous one is used through its synchronous interface.
     :param path: of the file, in this file system.
     :param block_size: bytes per read and request, at most.
     :ivar content_type: as the store knows it; None if it does not.
     :raises FileNotFoundError: from the constructor, if there is no such file.
-    :raises ValueError: from the constructor, if its length is unknown, so that there can be no ranges.
+    :raises IsADirectoryError: from the constructor, if it is a folder.
+    :raises ValueError: from the constructor, if its length is unknown, or the store says that it has no ranges.
     """
+
+    content_type: str | None = None
 
     def __init__(self, fs: Any, path: str, *, block_size: int = 4 << 20) -> None:
         if getattr(fs, "asynchronous", False):
             raise ValueError("a file system made with asynchronous=True works in its own event loop only")
         self._fs, self._path, self._block_size = _of_this_process(fs), path, Options(block_size=block_size).block_size
-        info = self._info()
+        self._kept: list[Any] = []
+        if isinstance(self._fs, LocalFileSystem):
+            self._learn_of_local_file(os.stat(self._fs._strip_protocol(path)))
+        else:
+            self._learn(self._info())
+
+    def _learn(self, info: Mapping[str, Any]) -> None:
         if info.get("type") == "directory":
-            raise IsADirectoryError(path)
+            raise IsADirectoryError(self._path)
         if info.get("size") is None:
-            raise ValueError(f"the store does not tell the length of {path!r}, so that it has no ranges")
-        self.complete_length: int = int(info["size"])
-        self.content_type: str | None = _first(info, _TYPE) or getattr(
-            info.get("content_settings"), "content_type", None)
+            raise ValueError(f"the store does not tell the length of {self._path!r}, so that it has no ranges")
+        if info.get("partial") is False:  # HTTP, with "Accept-Ranges: none"
+            raise ValueError(f"the store says that it has no ranges of {self._path!r}")
+        self.complete_length = int(info["size"])
+        self.content_type = _first(info, _TYPE) or getattr(info.get("content_settings"), "content_type", None)
         self._version = _version(info)
         self.etag, self.last_modified = _first(info, (*_ETAG, *_DIGEST)), _date(_first(info, _MODIFIED))
-        if isinstance(self._fs, LocalFileSystem):
-            self._version, self.etag, self.last_modified = _of_local_file(os.stat(self._fs._strip_protocol(path)))
+        self.random_access = _has_random_access(self._fs, info)
+
+    def _learn_of_local_file(self, status: os.stat_result) -> None:
+        """All of it from one look, or the length of one version could come with the ETag of the next."""
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(self._path)
+        self.complete_length = status.st_size
+        self._version, self.etag, self.last_modified = _of_local_file(status)
 
     @classmethod
     def from_url(cls, url: str, **storage_options: Any) -> FsspecBody:
         """Make the body of what fsspec finds at this URL, such as ``s3://bucket/key`` or ``zip://member::film.zip``.
 
-        The danger: with ``::`` in it a URL goes on to other file systems, and to any file that the process may read.
-        Let no client choose a part of it: a path that one may choose goes to the constructor.
+        The danger: with ``::`` in it a URL goes on to other file systems, and to any file that the process may read;
+        and fsspec keeps a file system for each such text. Let no client choose a part of it: a path that one may choose
+        goes to the constructor.
 
         :param storage_options: of the file system.
         """
@@ -90,12 +121,28 @@ class FsspecBody(OpenableBody):
         :raises SourceChanged: if the file has been replaced.
         :raises OSError: if it can no longer be read; also what else the file system raises.
         """
-        left = last_pos - first_pos + 1
-        with closing(self._open()) as file:
+        left, file = last_pos - first_pos + 1, self._taken()
+        try:
+            file.seek(0)  # an uncompressed member of a zip file is fast only from there to a place further on
             file.seek(first_pos)
             while left > 0 and (block := self._read(file, min(left, self._block_size))):
                 left -= len(block)
                 yield block
+        finally:
+            self._kept.append(file)
+
+    def close(self) -> None:
+        """Close the file. A range that is read later opens it again."""
+        super().close()
+        kept, self._kept = self._kept, []
+        close_all(kept)
+
+    def _taken(self) -> Any:
+        """The file that an earlier range has left open, or another one: two ranges that are read at once share none."""
+        try:
+            return self._kept.pop()
+        except IndexError:
+            return self._open()
 
     def _open(self) -> Any:
         """Open the file so that it reads what it is told to, and nothing ahead."""
@@ -139,6 +186,16 @@ def _of_this_process(fs: Any) -> Any:
         return fs
     make, arguments = fs.__reduce__()
     return make(*arguments)
+
+
+def _has_random_access(fs: Any, info: Mapping[str, Any]) -> bool:
+    """False if the file goes back only by reading from its start again: a member of an archive, where it is compressed.
+
+    Nothing is opened to find out. ``fo`` is the archive of a file system in one.
+    """
+    while isinstance(fs, DirFileSystem):
+        fs = fs.fs
+    return info.get("compress_type") in _SEEKABLE and not is_decoding(getattr(fs, "fo", None))
 
 
 def _is_conditional(file: Any, etag: str | None) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.core import url_to_fs
 from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractFileSystem
@@ -95,8 +98,11 @@ def test_a_range(place: tuple[Any, str], range: str, first: int, last: int) -> N
 
 
 def test_several_ranges_in_any_order(place: tuple[Any, str]) -> None:
-    answer = get(app_of(lambda: FsspecBody(*place, block_size=BLOCK)), "bytes=100000-100099,5-9")
-    assert [part.content for part in parts(answer)] == [CONTENT[100_000:100_100], CONTENT[5:10]]
+    body = FsspecBody(*place, block_size=BLOCK)
+    answer = get(app_of(lambda: body), "bytes=100000-100099,5-9")
+    expected = [(100_000, CONTENT[100_000:100_100]), (5, CONTENT[5:10])]
+    assert [(part.first_pos, part.content) for part in parts(answer)] == (
+        expected if body.random_access else sorted(expected))
 
 
 def test_the_whole(place: tuple[Any, str]) -> None:
@@ -116,16 +122,42 @@ def test_two_who_read_at_once_do_not_meet(place: tuple[Any, str]) -> None:
     assert b"".join(other for _, other in pairs) == CONTENT[5000:5400]
 
 
-def test_files_are_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    fs, path = local(tmp_path)
-    body, kept = FsspecBody(fs, path, block_size=BLOCK), []
+def files_opened(monkeypatch: pytest.MonkeyPatch, fs: Any) -> list[Any]:
+    """The files that this file system opens from here on."""
+    kept: list[Any] = []
     opened = fs.open
     monkeypatch.setattr(fs, "open", lambda *args, **options: kept.append(opened(*args, **options)) or kept[-1])
-    get(app_of(lambda: body), "bytes=5-70000,3-3")
+    return kept
+
+
+def test_a_file_is_opened_once_for_each_response_and_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fs, path = local(tmp_path)
+    body, kept = FsspecBody(fs, path, block_size=BLOCK), files_opened(monkeypatch, fs)
+    for _ in range(2):
+        answer = get(app_of(lambda: body), "bytes=5-70000,3-3")
+        assert [part.content for part in parts(answer)] == [CONTENT[5:70_001], CONTENT[3:4]]
+    assert [file.closed for file in kept] == [True] * 2
+
+
+def test_a_file_is_closed_after_a_range_that_was_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fs, path = local(tmp_path)
+    body, kept = FsspecBody(fs, path, block_size=BLOCK), files_opened(monkeypatch, fs)
     blocks = iter(body.open_range(0, 99_999))
     next(blocks)
     blocks.close()
-    assert [file.closed for file in kept] == [True] * 3
+    body.close()
+    assert [file.closed for file in kept] == [True]
+
+
+def test_two_ranges_of_one_body_at_once_share_no_file(place: tuple[Any, str]) -> None:
+    body = FsspecBody(*place, block_size=100)
+    assert b"".join(body.open_range(9, 9)) == CONTENT[9:10]  # whose file is kept
+    pairs = [*zip(body.open_range(0, 399), body.open_range(5000, 5399), strict=True)]
+    assert b"".join(one for one, _ in pairs) == CONTENT[:400]
+    assert b"".join(other for _, other in pairs) == CONTENT[5000:5400]
+    body.close()
 
 
 def test_from_url(tmp_path: Path) -> None:
@@ -134,10 +166,101 @@ def test_from_url(tmp_path: Path) -> None:
     assert get(app_of(lambda: body), "bytes=5-9").body == CONTENT[5:10]
 
 
+def test_a_file_system_of_another_process_is_made_again(tmp_path: Path) -> None:
+    """The archive is opened anew: processes that share an open file share its position."""
+    fs, path = stored(tmp_path)
+    fs._pid = os.getppid()
+    kept = fs.fo.tell()
+    assert get(app_of(lambda: FsspecBody(fs, path)), "bytes=5-9").body == CONTENT[5:10]
+    assert fs.fo.tell() == kept
+
+
 def test_an_empty_file() -> None:
     fs = MemoryFileSystem()
     fs.pipe_file("/empty", b"")
     assert get(app_of(lambda: FsspecBody(fs, "/empty")), "bytes=0-9").status == 200
+
+
+# --- files that go back only by decoding again ------------------------------------------------------------------------
+
+def tar(folder: Path, name: str = "films.tar", mode: str = "w") -> tuple[Any, str]:
+    local(folder)
+    with tarfile.open(folder / name, mode) as archive:
+        archive.add(folder / "film.bin", "a/film.bin")
+    return fsspec.filesystem("tar", fo=str(folder / name)), "a/film.bin"
+
+
+def tar_gz(folder: Path) -> tuple[Any, str]:
+    return tar(folder, "films.tar.gz", "w:gz")
+
+
+def below_tar_gz(folder: Path) -> tuple[Any, str]:
+    return DirFileSystem("a", tar_gz(folder)[0]), "film.bin"
+
+
+def below_deflated(folder: Path) -> tuple[Any, str]:
+    return DirFileSystem("a", deflated(folder)[0]), "film.bin"
+
+
+def zip_in_zip(folder: Path) -> tuple[Any, str]:
+    stored(folder)
+    with zipfile.ZipFile(folder / "outer.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / "films.zip", "films.zip")
+    return url_to_fs(f"zip://a/film.bin::zip://films.zip::file://{folder}/outer.zip")
+
+
+RANDOM_ACCESS = [
+    (memory, True), (local, True), (below, True), (tar, True), (tar_gz, False), (deflated, False),
+    (below_deflated, False), (below_tar_gz, False), (zip_in_zip, False),
+    (stored, sys.version_info >= (3, 12)),  # before, zipfile reads from the start to seek
+]
+
+
+@pytest.mark.parametrize(("make", "expected"), RANDOM_ACCESS)
+def test_random_access(make: Callable[[Path], tuple[Any, str]], expected: bool, tmp_path: Path) -> None:
+    assert FsspecBody(*make(tmp_path)).random_access == expected
+
+
+@pytest.mark.parametrize("make", [make for make, _ in RANDOM_ACCESS])
+def test_ranges_without_random_access_are_right(make: Callable[[Path], tuple[Any, str]], tmp_path: Path) -> None:
+    answer = get(app_of(lambda: FsspecBody(*make(tmp_path), block_size=BLOCK)), "bytes=100000-100099,200000-200009,5-9")
+    assert {part.content for part in parts(answer)} == {
+        CONTENT[5:10], CONTENT[100_000:100_100], CONTENT[200_000:200_010]}
+
+
+class Noting(FsspecBody):
+    """Notes the ranges that it is opened at."""
+
+    opened: list[tuple[int, int]]
+
+    def open_range(self, first_pos: int, last_pos: int) -> Iterator[bytes]:
+        self.opened.append((first_pos, last_pos))
+        return super().open_range(first_pos, last_pos)
+
+
+@pytest.mark.parametrize(("make", "opened"), [
+    (memory, [(9, 9), (70_000, 70_001), (200_000, 200_000)]), (deflated, [(9, 200_000)]),
+])
+def test_what_goes_back_by_decoding_again_is_read_once(
+    make: Callable[[Path], tuple[Any, str]], opened: list[tuple[int, int]], tmp_path: Path
+) -> None:
+    body = Noting(*make(tmp_path))
+    body.opened = []
+    answer = get(app_of(lambda: body), "bytes=9-9,70000-70001,200000-200000")
+    assert [part.content for part in parts(answer)] == [
+        CONTENT[9:10], CONTENT[70_000:70_002], CONTENT[200_000:200_001]]
+    assert body.opened == opened
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="zipfile reads from the start to seek")
+def test_an_uncompressed_member_is_read_in_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fs, path = stored(tmp_path)
+    kept: list[bytes] = []
+    read = fs.fo.read
+    monkeypatch.setattr(fs.fo, "read", lambda *size: kept.append(read(*size)) or kept[-1])
+    answer = get(app_of(lambda: FsspecBody(fs, path)), "bytes=200000-200009,100000-100009")
+    assert [part.content for part in parts(answer)] == [CONTENT[200_000:200_010], CONTENT[100_000:100_010]]
+    assert sum(map(len, kept)) < 20_000
 
 
 # --- validators ------------------------------------------------------------------------------------------------------
@@ -174,6 +297,24 @@ class Told(AbstractFileSystem):
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         return dict(self.told)
+
+
+def test_length_and_validators_of_a_local_file_are_from_one_look(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The file is replaced after each look of fsspec."""
+    fs, path = local(tmp_path)
+    etag, look = FsspecBody(fs, path).etag, fs.info
+
+    def look_and_replace(*args: Any, **options: Any) -> Any:
+        found = look(*args, **options)
+        Path(path).write_bytes(NEW[:99])
+        os.utime(path, (MTIME + 9, MTIME + 9))
+        return found
+
+    monkeypatch.setattr(fs, "info", look_and_replace)
+    body = FsspecBody(fs, path)
+    assert (body.complete_length == LENGTH) == (body.etag == etag)
 
 
 class Settings:
@@ -224,6 +365,16 @@ def test_unknown_length() -> None:
 def test_a_folder() -> None:
     with pytest.raises(IsADirectoryError):
         FsspecBody(Told(type="directory"), "film")
+
+
+def test_a_local_folder(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        FsspecBody(fsspec.filesystem("file"), str(tmp_path))
+
+
+def test_a_store_that_says_that_it_has_no_ranges() -> None:
+    with pytest.raises(ValueError, match="no ranges of 'film'"):
+        FsspecBody(Told(partial=False), "film")
 
 
 def test_no_such_file() -> None:
@@ -278,6 +429,8 @@ def test_a_local_file_that_another_takes_the_place_of(tmp_path: Path) -> None:
     fs, path = local(tmp_path)
     body = FsspecBody(fs, path, block_size=BLOCK)
     assert b"".join(rest_after(body, replace)) == CONTENT
+    assert b"".join(body.open_range(0, 9)) == CONTENT[:10]
+    body.close()
     with pytest.raises(SourceChanged):
         next(iter(body.open_range(0, 9)))
 
@@ -329,6 +482,20 @@ def test_an_error_of_the_file_system_comes_as_it_is() -> None:
         next(iter(FsspecBody(Broken(), "film").open_range(5, 14)))
 
 
+class Replaced(Broken):
+    """A file system whose file cannot be read because another has taken its place."""
+
+    def read(self, size: int) -> bytes:
+        self.told["size"] = 9
+        return super().read(size)
+
+
+def test_an_error_of_the_file_system_may_be_a_change() -> None:
+    with pytest.raises(SourceChanged) as caught:
+        next(iter(FsspecBody(Replaced(), "film").open_range(5, 14)))
+    assert isinstance(caught.value.__cause__, PermissionError)
+
+
 # --- HTTP ------------------------------------------------------------------------------------------------------------
 
 class Web(BaseHTTPRequestHandler):
@@ -337,7 +504,7 @@ class Web(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     content, etag = CONTENT, '"one"'
     requests: list[tuple[str, str | None]]
-    has_ranges = True
+    has_ranges, accept_ranges = True, "bytes"
 
     def do_GET(self) -> None:
         asked = self.headers.get("Range")
@@ -349,6 +516,7 @@ class Web(BaseHTTPRequestHandler):
         self.send_response_only(206 if asked and self.has_ranges else 200)
         if asked and self.has_ranges:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(self.content)}")
+        self.send_header("Accept-Ranges", self.accept_ranges)
         self.send_header("ETag", self.etag)
         self.send_header("Content-Type", "video/mp4")
         self.send_header("Content-Length", str(len(content)))
@@ -389,6 +557,25 @@ def test_http_is_asked_for_the_range_block_by_block(web: tuple[type[Web], str]) 
 
 
 @needs_aiohttp
+def test_http_is_asked_what_the_documentation_says(web: tuple[type[Web], str]) -> None:
+    handler, url = web
+    ranges = [f"{pos}-{pos}" for pos in range(0, 20_000, 1000)]
+    answer = get(app_of(lambda: FsspecBody(fsspec.filesystem("http"), url)), "bytes=" + ",".join(ranges))
+    assert len(parts(answer)) == 20
+    assert [asked for method, asked in handler.requests if method == "GET"] == [f"bytes={asked}" for asked in ranges]
+    assert sum(method == "HEAD" for method, _ in handler.requests) == 2 + 20
+
+
+@needs_aiohttp
+def test_http_that_says_that_it_has_no_ranges_is_refused(web: tuple[type[Web], str]) -> None:
+    handler, url = web
+    handler.has_ranges, handler.accept_ranges = False, "none"
+    with pytest.raises(ValueError, match="says that it has no ranges"):
+        FsspecBody(fsspec.filesystem("http"), url)
+    assert [method for method, _ in handler.requests] == ["HEAD"]
+
+
+@needs_aiohttp
 def test_http_that_ignores_ranges_is_an_error(web: tuple[type[Web], str]) -> None:
     handler, url = web
     handler.has_ranges = False
@@ -405,8 +592,8 @@ def test_http_that_has_a_new_version(web: tuple[type[Web], str]) -> None:
 
 
 @needs_aiohttp
-def test_a_file_system_of_another_process_is_made_again(web: tuple[type[Web], str]) -> None:
-    """fsspec refuses one that was made before a fork, and knows it by this number."""
+def test_http_of_another_process(web: tuple[type[Web], str]) -> None:
+    """fsspec refuses a file system that was made before a fork, and knows it by this number."""
     fs = fsspec.filesystem("http", skip_instance_cache=True)
     fs._pid = os.getppid()
     assert get(app_of(lambda: FsspecBody(fs, web[1])), "bytes=5-9").body == CONTENT[5:10]
@@ -433,7 +620,7 @@ def test_s3_is_asked_for_exact_blocks_under_the_condition(bucket: Bucket, s3: An
     assert [(exchange.range, exchange.sent, exchange.if_match) for exchange in bucket.log.gets()] == [
         (f"bytes=9-{BLOCK + 8}", BLOCK, head["ETag"]), (f"bytes={BLOCK + 9}-20000", 19_992 - BLOCK, head["ETag"]),
         ("bytes=5-6", 2, head["ETag"])]
-    assert bucket.log.heads() == 3, "one for the body, one for each part"
+    assert bucket.log.heads() == 2, "one for the body, one for the file, whatever the number of parts"
 
 
 @needs_s3fs
