@@ -181,10 +181,12 @@ def test_object_in_s3(store: Any, tmp_path: Path, name: str):
 
 def test_file_of_fsspec(tmp_path: Path):
     fsspec.filesystem("memory").pipe("/films/film.mp4", CONTENT)
-    app = load("fsspec", tmp_path, ("gs://", "memory://"))["app"].wsgi_app
+    app = load("fsspec", tmp_path, ('filesystem("gs")', 'filesystem("memory")'))["app"].wsgi_app
     one = get(app, "bytes=5-9", path="/films/film.mp4")
     assert (one.status, one.body, one.get("Content-Type")) == (206, CONTENT[5:10], "video/mp4")
-    assert get(app, path="/films/none.mp4").status == 404
+    fsspec.filesystem("memory").pipe("/films/2024/film.mp4", CONTENT)
+    for name in ("none.mp4", "2024", "film.mp4::file", "film.mp4::none", ".."):
+        assert get(app, path=f"/films/{name}").status == 404, name
 
 
 def test_redirect(store: Any, tmp_path: Path):
