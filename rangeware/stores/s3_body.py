@@ -23,7 +23,9 @@ _HEADERS = {
     "Content-Disposition": "ContentDisposition",
     "Content-Encoding": "ContentEncoding",
     "Content-Language": "ContentLanguage",
+    "Content-Length": "ContentLength",
     "Content-Type": "ContentType",
+    "ETag": "ETag",
     "Expires": "ExpiresString",
 }
 """By the name of a header: its name in boto3's answer to HEAD."""
@@ -49,6 +51,7 @@ class S3Body(OpenableBody):
     :param block_size: bytes per read, at most.
     :param extra_args: further arguments for HEAD and GET, such as ``{"RequestPayer": "requester"}``.
     :ivar headers: what the store knows to be said about the content: Content-Type, Content-Encoding, Cache-Control ...
+        With Content-Length and ETag, for a framework that leaves the body out on HEAD.
     :ivar metadata: the metadata that whoever uploaded the object gave it.
     :raises ClientError: from the constructor, if there is no such object, or it may not be read.
     """
@@ -65,7 +68,7 @@ class S3Body(OpenableBody):
         self.etag = head.get("ETag")
         self.last_modified = head.get("LastModified")
         self.content_type: str | None = head.get("ContentType")
-        self.headers: dict[str, str] = {name: head[key] for name, key in _HEADERS.items() if head.get(key)}
+        self.headers = {name: str(head[key]) for name, key in _HEADERS.items() if head.get(key) not in (None, "")}
         self.metadata: dict[str, str] = head.get("Metadata", {})
 
     def open_range(self, first_pos: int, last_pos: int) -> Iterator[bytes]:
