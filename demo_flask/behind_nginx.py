@@ -68,7 +68,7 @@ def folders(directory: Path) -> dict[Path, str]:
 
 def offload(directory: Path) -> XAccelRedirect:
     """Return the option for ``RangeMiddleware`` that fits the configuration."""
-    return XAccelRedirect(dict(folders(directory).items()))
+    return XAccelRedirect(folders(directory))
 
 
 def configuration(address: Address, upstream: Address, directory: Path) -> str:

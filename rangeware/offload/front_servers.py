@@ -12,12 +12,13 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import quote_from_bytes
 
 from ..errors import InvalidOption
 
 Folder = str | os.PathLike[str]
+AnyFolder = TypeVar("AnyFolder", bound=Folder)  # the keys of a mapping are invariant
 
 _LOGGER = logging.getLogger("rangeware")
 _LONGEST = 2048
@@ -61,7 +62,7 @@ class _FrontServer:
     keeps_validators = True
     """True if the client gets the ETag and the Last-Modified of the app; False if the front server makes others."""
 
-    def __init__(self, roots: Folder | Iterable[Folder] | Mapping[Folder, Folder]) -> None:
+    def __init__(self, roots: Folder | Iterable[Folder] | Mapping[AnyFolder, Folder]) -> None:
         if isinstance(roots, (str, os.PathLike)):
             roots = [roots]
         if not isinstance(roots, Iterable):
@@ -145,7 +146,7 @@ class XAccelRedirect(_FrontServer):
     _NAME = "X-Accel-Redirect"
     keeps_validators = False
 
-    def __init__(self, roots: Mapping[Folder, str]) -> None:
+    def __init__(self, roots: Mapping[AnyFolder, str]) -> None:
         if not isinstance(roots, Mapping):
             raise InvalidOption(f"XAccelRedirect needs a mapping of folders to URI paths, not {roots!r}")
         super().__init__(roots)
