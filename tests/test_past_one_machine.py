@@ -164,7 +164,9 @@ def store() -> Iterator[Any]:
         client.put_object(Bucket="films", Key="film.mp4", Body=CONTENT, ContentType="video/mp4")
         try:
             yield client
-        finally:
+        finally:  # moto's servers share their buckets within a process
+            client.delete_object(Bucket="films", Key="film.mp4")
+            client.delete_bucket(Bucket="films")
             client.close()
             server.stop()
 

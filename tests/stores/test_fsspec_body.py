@@ -383,8 +383,11 @@ def test_no_such_file() -> None:
 
 
 def test_an_asynchronous_file_system() -> None:
+    class Asynchronous(Told):
+        asynchronous = True
+
     with pytest.raises(ValueError, match="asynchronous=True"):
-        FsspecBody(fsspec.filesystem("http", asynchronous=True), "http://localhost/")
+        FsspecBody(Asynchronous(), "film")
 
 
 def test_wrong_options() -> None:
