@@ -41,7 +41,13 @@ def free_port() -> int:
 def start(port: int, *arguments: str) -> "subprocess.Popen[str]":
     """Start the demo in a session of its own, so that it can be killed with its worker."""
     return subprocess.Popen([sys.executable, "-m", "demo_flask", "--port", str(port), *arguments], cwd=ROOT, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                            preexec_fn=_as_in_a_terminal)
+
+
+def _as_in_a_terminal() -> None:
+    """Let a hang-up end the process: it is ignored where the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def kill(process: "subprocess.Popen[str]") -> None:

@@ -59,8 +59,8 @@ def test_range_of_the_film_is_sent_by_nginx(demo):
 ANSWERS = [  # file            fields                        status  sent by
     pytest.param("lines.txt", {}, 200, ["nginx"], id="whole file"),
     pytest.param("lines.txt", {"Range": "bytes=0-9,20-29"}, 206, ["nginx"], id="two ranges"),
-    pytest.param("lines.txt", {"Range": "bytes=640000-"}, 416, ["nginx"], id="beyond the file"),
-    pytest.param("lines.txt", {"If_None_Match": "*"}, 304, None, id="not modified, says Flask"),
+    pytest.param("lines.txt", {"Range": "bytes=640000-"}, 416, None, id="beyond the file"),
+    pytest.param("lines.txt", {"If_None_Match": "*"}, 304, ["nginx"], id="not modified"),
     pytest.param("lines.txt", {"If_Match": '"stale"'}, 412, ["nginx"], id="precondition"),
     pytest.param("generated.txt", {"Range": "bytes=0-9"}, 206, None, id="generator"),
     pytest.param("archive.zip", {"Range": "bytes=0-0,-1"}, 206, None, id="BytesIO"),
@@ -79,6 +79,7 @@ def test_mark_is_there_once_or_not_at_all(demo, name, fields, status, sent_by):
 def test_both_have_the_same_entity_tag(demo, name, field, status):
     tags = {ask(demo, path, method)[0].headers["ETag"]
             for path in (f"/files/{name}", f"/plain/files/{name}") for method in ("HEAD", "GET")}
+    tags -= {None}  # HEAD of what nginx sends: Flask leaves the file out
     assert len(tags) == 1
     assert ask(demo, f"/files/{name}", Range="bytes=0-3", **{field: tags.pop()})[0].status == status
 
