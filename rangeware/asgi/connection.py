@@ -30,8 +30,8 @@ class Connection:
     :ivar stop_listening: ends ``listen`` if it may be running; None if it cannot be.
     """
 
-    __slots__ = ("_first", "_grace", "_receive", "_received", "_receivers", "_unyielded", "disconnected", "raw_send",
-                 "start", "stop_listening", "trailers_allowed")
+    __slots__ = ("_grace", "_receive", "_received", "_receivers", "_unyielded", "disconnected", "raw_send", "start",
+                 "stop_listening", "trailers_allowed")
 
     start: Message
 
@@ -39,7 +39,6 @@ class Connection:
         self._receive = receive
         self.raw_send = send
         self._received: list[Message] = []
-        self._first: Message | None = None
         self.stop_listening: Callable[[], Awaitable[None]] | None = None
         self._receivers = 0
         self._grace = _GRACE
@@ -72,13 +71,7 @@ class Connection:
         if self.stop_listening is not None:
             await self.stop_listening()
         if self._received:
-            message = self._received.pop(0)
-        else:
-            message = await self._receive_next()
-        self._first = self._first or message
-        return message
-
-    async def _receive_next(self) -> Message:
+            return self._received.pop(0)
         self._receivers += 1
         try:
             message = await self._receive()
@@ -86,11 +79,6 @@ class Connection:
             self._receivers -= 1
         self.disconnected = self.disconnected or message["type"] == DISCONNECT
         return message
-
-    def replay(self) -> None:
-        """Give the app its first message again: that of a GET has the end of the request in it."""
-        if self._first is not None:
-            self._received.insert(0, self._first)
 
     async def listen(self) -> None:
         """Wait until the client has disconnected, unless the app is waiting in ``receive`` itself.

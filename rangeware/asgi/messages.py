@@ -43,19 +43,6 @@ _OUR_EXTENSIONS = frozenset({PATHSEND, ZEROCOPYSEND})
 _USUAL_NAMES = {name.lower().encode(): name for name in USUAL_NAMES}
 
 
-class Extensions(dict[str, Any]):
-    """The extensions in the app's copy of the scope.
-
-    :ivar asks_for_paths: True once the app has looked if it may name the path of a file.
-    """
-
-    asks_for_paths = False
-
-    def __contains__(self, name: object) -> bool:
-        self.asks_for_paths = self.asks_for_paths or name == PATHSEND
-        return super().__contains__(name)
-
-
 def request_fields(scope: dict[str, Any], preconditions: bool) -> RequestFields:
     """Read the fields that matter of a request; those of the preconditions only if they are to be evaluated.
 
@@ -93,7 +80,7 @@ def scope_for_app(
     copy, ours = scope.copy(), _OURS
     carry_backs: list[Callable[[], None]] = []
     if is_for_files:
-        offered = copy["extensions"] = Extensions(scope.get("extensions") or {})
+        offered = copy["extensions"] = {**(scope.get("extensions") or {})}
         offered.pop(ZEROCOPYSEND, None)
         if offers_paths and not _mentions_coding(scope["headers"]):
             offered[PATHSEND] = {}

@@ -1,12 +1,7 @@
-"""``AsgiRangeMiddleware``, the entry point: it hides Range from the app and leaves the rest to a responder.
-
-An app may be offered to name the path of a file. If a middleware of the app drops that message, nothing has been sent:
-the app is run once more for this GET, and never offered it again.
-"""
+"""``AsgiRangeMiddleware``, the entry point: it hides Range from the app and leaves the rest to a responder."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +9,7 @@ from ..app_protocol import call_asgi, check_asgi
 from ..core.options import Options, OptionsDict
 from ..responder import Responder
 from .connection import Connection
-from .messages import HANDOVER, PATHSEND, request_fields, scope_for_app
+from .messages import HANDOVER, request_fields, scope_for_app
 from .openable import Handover
 from .responder import AsgiResponder
 
@@ -22,8 +17,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 App = Callable[[Any, Any, Any], Awaitable[Any]]
-
-_LOGGER = logging.getLogger("rangeware")
 
 
 class AsgiRangeMiddleware:
@@ -65,24 +58,11 @@ class AsgiRangeMiddleware:
             await call_asgi(self._app, scope, receive, send)
             return
         given, carry_backs = scope_for_app(scope, request, options, self._offers_paths)
-        responder, connection = Responder(options, scope, request, carry_backs), Connection(receive, send)
-        if given is scope:
-            await AsgiResponder(responder, connection).run(self._app, given)
-            return
-        fresh = given.copy()
-        if await self._run(responder, connection, given):
-            return
-        _LOGGER.warning("%s is not offered to the app any more: a middleware inside rangeware has dropped it", PATHSEND)
-        self._offers_paths = False
-        given.clear()
-        given.update(fresh)
-        given["extensions"].pop(PATHSEND)
-        connection.replay()
-        await self._run(responder, connection, given)
-
-    async def _run(self, responder: Responder, connection: Connection, given: dict[str, Any]) -> bool:
-        """Run the app with its copy of the scope; False if it is to be run again: its response was lost on the way."""
-        handover = given[HANDOVER] = Handover()
-        response = AsgiResponder(responder, connection, handover)
-        await response.run(self._app, given)
-        return not response.lost_path
+        handover = None
+        if given is not scope:
+            handover = given[HANDOVER] = Handover()
+        responder = AsgiResponder(Responder(options, scope, request, carry_backs), Connection(receive, send), handover)
+        try:
+            await responder.run(self._app, given)
+        finally:
+            self._offers_paths = self._offers_paths and not responder.lost_path

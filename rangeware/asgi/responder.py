@@ -68,6 +68,10 @@ _UNFINISHED = (State.HEAD_HELD, State.SPOOLING, State.SLICING)
 
 
 _UNFINISHED_RESPONSE = "the app returned before it had sent all of its response"
+_LOST_PATH = (
+    f"{_UNFINISHED_RESPONSE}; a middleware inside rangeware may have dropped {messages.PATHSEND}, which is not offered"
+    " to the app any more"
+)
 
 
 class AsgiResponder:
@@ -88,7 +92,7 @@ class AsgiResponder:
         self._spool: Spool | None = None
 
     async def run(self, app: App, scope: dict[str, Any]) -> None:
-        """Run the app to its end, or until its response is complete, or lost.
+        """Run the app to its end, or until its response is complete.
 
         :raises AsgiProtocolError: if it sent a message that is not allowed, or returned before its response ended.
         :raises TruncatedSource: if its body was shorter than declared.
@@ -104,15 +108,14 @@ class AsgiResponder:
             raise self._failure
         if self._connection.disconnected:
             return
-        self.lost_path = self._state in (State.NO_HEAD, State.HEAD_HELD) and self._may_have_named_path(scope)
-        if self._state in _UNFINISHED and not self.lost_path:
-            raise AsgiProtocolError(_UNFINISHED_RESPONSE)
+        self.lost_path = self._state in (State.NO_HEAD, State.HEAD_HELD) and self._is_offered_to_send_paths(scope)
+        if self._state in _UNFINISHED:
+            raise AsgiProtocolError(_LOST_PATH if self.lost_path else _UNFINISHED_RESPONSE)
 
-    def _may_have_named_path(self, scope: dict[str, Any]) -> bool:
-        """True if the app has looked in its scope if it may name a path, and only we have allowed it."""
-        of_server, seen = self._responder.environ.get("extensions") or (), scope.get("extensions")
-        has_looked = isinstance(seen, messages.Extensions) and seen.asks_for_paths and messages.PATHSEND in seen
-        return has_looked and messages.PATHSEND not in of_server
+    def _is_offered_to_send_paths(self, scope: dict[str, Any]) -> bool:
+        """True if the app is, in this copy of the scope, and the server itself does not offer it."""
+        of_server = self._responder.environ.get("extensions") or ()
+        return messages.PATHSEND in (scope.get("extensions") or ()) and messages.PATHSEND not in of_server
 
     @cached_property
     def _backend(self) -> AsyncBackend:

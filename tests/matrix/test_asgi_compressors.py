@@ -138,12 +138,12 @@ def make_files(directory: Path) -> Path:
 
 
 def made(files: Path, compressor: str, name: str, **options: Any) -> App:
-    """A response within a compressor within us. One compressor drops paths from clients that ask for no coding, too:
-    the app is run again the first time that it does so, and is not offered to send paths any more."""
+    """A response within a compressor within us. One compressor drops paths from clients that ask for no coding, too: it
+    has done so before, and is not offered to be sent any more."""
     app = AsgiRangeMiddleware(COMPRESSORS[compressor](responding(files, name)), **options)
     if compressor == "asgi-compression" and "file" in name:
         wire = carry(app, scope_for(range="bytes=0-9"), lawful=False)
-        assert wire.messages[0]["status"] == 206
+        assert not wire.messages
     return app
 
 
@@ -424,9 +424,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launch.Running]
 def test_through_a_server(compressor: str, name: str, server: launch.Running) -> None:
     """One connection: each answer ends where it says."""
     content = RESPONSES[name][1]
-    if compressor == "asgi-compression" and "file" in name:  # it drops the path: the app is run again, once
+    if compressor == "asgi-compression" and "file" in name:  # it drops the path, once
         with Connection(server.address) as client:
-            assert client.ask(f"/{compressor}/{name}", range="bytes=0-9").status == 206
+            assert client.ask(f"/{compressor}/{name}", range="bytes=0-9").status == 500
     with Connection(server.address) as client:
         for coding in ("identity", "gzip", "gzip, deflate, br", "br", "zstd"):
             full = client.ask(f"/{compressor}/{name}", accept_encoding=coding)
