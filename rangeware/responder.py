@@ -18,10 +18,11 @@ from .bodies.openable import OpenableSource
 from .bodies.sources import SeekableSource, Source
 from .bodies.spool import Spool
 from .bodies.streams import ForwardSource
+from .bodies.unwrap import deletes_file
 from .core.app_head import AppHead, Field, describe, validators_of_file
 from .core.options import Options
 from .core.plan import decide
-from .core.reply import Reply, compose, offloaded
+from .core.reply import Reply, compose, offloaded, offloaded_head
 from .core.segments import BOUNDARY_LENGTH, whole_content
 from .core.values import Plan, Reason, RequestFields
 from .http.ranges import IntRange, parse_range
@@ -113,10 +114,10 @@ class Responder:
         return AppHead(head.status, [*head.fields, *added]) if added else head
 
     def _lacks_file(self, head: AppHead, source: Source | None) -> bool:
-        """True if the app may have left out a file on HEAD which the front server will send on GET, under its own ETag.
+        """True if the app may have left out a file on HEAD that the front server will send on GET, with its own ETag.
 
-        The ETag of the app is then left out, too, and no precondition compared with it: a client that resumes by
-        If-Match would be refused. RFC 9110 9.3.2 allows to leave out a field that is known only with the content.
+        Then the ETag of the app is left out, too, and no precondition is compared with it: with that ETag in If-Match,
+        a client could not resume. RFC 9110 9.3.2 allows leaving out a field that is known only with the content.
         """
         if self.request.method != "HEAD" or self.options.offload is None or self.options.offload.keeps_validators:
             return False
@@ -139,7 +140,7 @@ class Responder:
         :param obstacle: a reason not to slice it that shows in neither of them.
         """
         if self._lacks_file(head, source):
-            return Plan(200, (), Reason.OFFLOADED), Reply(200, head.without(("etag",)), None)
+            return Plan(200, (), Reason.OFFLOADED), offloaded_head(head)
         complete_length = None if source is None else source.complete_length
         if self.request.method == "HEAD":  # the body says nothing about the content of GET
             complete_length = head.complete_length or complete_length or None
@@ -151,22 +152,22 @@ class Responder:
         boundary = secrets.token_hex(BOUNDARY_LENGTH // 2) if len(plan.ranges) > 1 else ""
         return plan, compose(plan, head, selected, boundary)
 
-    def offload(self, head: AppHead, source: Source | None, is_deleted: bool = False) -> tuple[Plan, Reply] | None:
+    def offload(self, head: AppHead, source: Source | None, body: object) -> tuple[Plan, Reply] | None:
         """Return the response that has the front server send all of a file; None if it is sent from here.
 
-        A 304, 412 or 416 is sent from here wherever we can tell: not all front servers know each of them, and they
-        leave out fields, or in those that let a cache keep the refusal.
-
-        :param is_deleted: True if the file is deleted when it is closed: the front server would open it later.
+        A 304, 412 or 416 is sent from here wherever we can tell. Not all front servers know each of them; some leave
+        out Content-Range, and others keep the fields that let a cache store the refusal.
         """
         server = self.options.offload
         if server is None or source is None or source.on_disk is None:
             return None
-        reason = "it is deleted when it is closed" if is_deleted else self._reason_to_send(head, source)
+        raw = source.on_disk.raw
+        is_whole = not source.shorter and source.complete_length == os.fstat(raw.fileno()).st_size
+        reason = self._reason_to_send(head, is_whole, body)
         if reason is not None:
-            _LOGGER.debug("%r is sent from here: %s", source.on_disk.raw.name, reason)
+            _LOGGER.debug("%r is sent from here: %s", raw.name, reason)
             return None
-        field = server.field_for(source.on_disk.raw.name, source.on_disk.raw.fileno())
+        field = server.field_for(raw.name, raw.fileno())
         if field is None:
             return None
         if head.etag is not None and not head.etag.quoted:  # Bottle's: front servers compare nothing but entity tags
@@ -178,18 +179,21 @@ class Responder:
                 return plan, reply
         return Plan(200, (), Reason.OFFLOADED), offloaded(completed, field)
 
-    def _reason_to_send(self, head: AppHead, source: Source) -> str | None:
-        """Return why a file must be sent from here; None if the front server may send all of it, and parts of it."""
-        obstacle, file = head.obstacle(), source.on_disk
+    def _reason_to_send(self, head: AppHead, is_whole: bool, body: object) -> str | None:
+        """Return why a file must be sent from here; None if the front server may send all of it, and parts of it.
+
+        :param is_whole: True if the app sends all of the file.
+        """
+        obstacle = head.obstacle()
         if obstacle is not None:
             return str(obstacle)
         if head.get("content-encoding") is not None:
             return "it has a content coding, which front servers drop"
         if head.get("content-length") is not None and head.complete_length is None:
             return "its Content-Length is malformed"
-        if file is None or source.shorter or source.complete_length != os.fstat(file.raw.fileno()).st_size:
+        if not is_whole:
             return "the app does not send all of it"
-        return None
+        return "it is deleted when it is closed, before a front server opens it" if deletes_file(body) else None
 
     def read_if_small(self, reply: Reply, source: Source) -> bytes | None:
         """Read all of the content before anything is sent, if it is so small that this is faster; otherwise None.
@@ -253,9 +257,9 @@ class Responder:
 
 
 def hides_preconditions(request: RequestFields, options: Options) -> bool:
-    """True if preconditions are hidden from the app: they may name an ETag that the front server made, and not it.
+    """True if preconditions are hidden from the app: the ETag in them may be one that the front server has made.
 
-    Not from an app that sees Range: its 206 must be that of the version that the client names.
+    They are not hidden from an app that sees Range: its 206 must be of the version that the client names.
     """
     if options.offload is None or options.offload.keeps_validators or request.method not in ("GET", "HEAD"):
         return False

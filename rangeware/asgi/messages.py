@@ -72,14 +72,13 @@ def scope_for_app(
     :param offers_paths: False never offers ``http.response.pathsend``.
     :returns: the app's scope, and functions that carry back what the app writes into it.
     """
-    hidden = _hidden_headers(request, options)
-    is_ranged = request.is_ranged and request.range is not None
-    is_for_files = request.method == "GET" and (is_ranged or options.offload is not None)
-    if request.is_plain and not is_for_files:
+    is_offloading = options.offload is not None and request.method == "GET"
+    if request.is_plain and not is_offloading:
         return scope, []
+    hidden = _hidden_headers(request, options)
     copy, ours = scope.copy(), _OURS
     carry_backs: list[Callable[[], None]] = []
-    if is_for_files:
+    if is_offloading or request.is_ranged and request.range is not None and request.method == "GET":
         offered = copy["extensions"] = {**(scope.get("extensions") or {})}
         offered.pop(ZEROCOPYSEND, None)
         if offers_paths and not _mentions_coding(scope["headers"]):

@@ -53,7 +53,7 @@ def open_file_response(
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", path)
     source = responder.find_source(head, file)
-    offloaded = responder.offload(head, source)
+    offloaded = responder.offload(head, source, file)
     if offloaded is not None:
         content = _small_content(responder, offloaded[1], source)
         return FileResponse(file, source, *offloaded, by_server=False, content=content)

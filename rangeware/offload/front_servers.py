@@ -73,7 +73,7 @@ class _FrontServer:
         self._given = dict(targets)
         for root in made:
             if not os.path.isdir(root.folder):
-                _LOGGER.warning("%s: there is no folder %s by now", type(self).__name__, os.fsdecode(root.folder))
+                _LOGGER.warning("%s: there is no folder %s", type(self).__name__, os.fsdecode(root.folder))
         if not made:
             raise InvalidOption(f"{type(self).__name__} needs at least one folder")
 
@@ -112,7 +112,7 @@ class _FrontServer:
             if relative is not None:
                 found = os.stat(root.folder + relative)  # the path that the front server will open
                 if not os.path.samestat(found, opened) or found.st_size != opened.st_size:
-                    raise _SentFromHere("another file has this path by now")
+                    raise _SentFromHere("another file has taken its path")
                 return root.target + relative
         raise _SentFromHere("it is not below any of the folders")
 

@@ -173,7 +173,7 @@ class FsspecBody(OpenableBody):
             return True
 
     def _info(self) -> dict[str, Any]:
-        """What is known of the file, asked for anew: listings are cached by many file systems."""
+        """Ask the store what it knows of the file. Many file systems keep listings, which are forgotten first."""
         for listed in (self._path, self._fs._parent(self._path)):
             self._fs.invalidate_cache(listed)
         info: dict[str, Any] = self._fs.info(self._path)
@@ -181,7 +181,7 @@ class FsspecBody(OpenableBody):
 
 
 def _of_this_process(fs: Any) -> Any:
-    """The same file system, made again if this process was forked after it had been made: its thread did not come."""
+    """Return the file system, made again if this process is a fork of the one that made it: it has lost its thread."""
     if getattr(fs, "_pid", os.getpid()) == os.getpid():
         return fs
     make, arguments = fs.__reduce__()
@@ -210,7 +210,10 @@ def _first(info: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _version(info: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What must stay the same; times only without an ETag, for a listing may tell them more exactly."""
+    """Return all that tells one version of the file from another: the ETag, or else times and checksums.
+
+    With an ETag no times, which a listing may tell more exactly than a look at the file alone.
+    """
     names = ("size", *_ETAG) if _first(info, _ETAG) else _VERSION
     return tuple(info.get(name) for name in names)
 

@@ -17,7 +17,7 @@ from ..bodies.openable import OpenableSource
 from ..bodies.sources import Source
 from ..bodies.spool import Spool
 from ..bodies.streams import ForwardSource, PeekableChunks
-from ..bodies.unwrap import closable_of, deletes_file
+from ..bodies.unwrap import closable_of
 from ..core.app_head import AppHead, Field
 from ..core.options import Options
 from ..core.reply import ACCEPT_RANGES, Reply
@@ -173,7 +173,7 @@ class WsgiResponder:
             body = FileWrapper(body)
         if source is None:
             source = self._responder.find_source(head, body)
-        offloaded = self._responder.offload(head, source, deletes_file(body))
+        offloaded = self._responder.offload(head, source, body)
         if offloaded is not None:
             self._commit(*offloaded)
             return self._content(offloaded[1], source, body, closable)

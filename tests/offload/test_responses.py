@@ -327,11 +327,12 @@ def test_on_head_the_etag_of_the_app_is_not_told_where_get_has_another(
     answer = get(RangeMiddleware(answering(body, *fields), offload=server), method="HEAD", validate=False)
     assert answer.get("Content-Length") == "1000"
     assert answer.get("ETag") == (None if offload is XAccelRedirect and has_date else '"v1"')
+    assert answer.get("Accept-Ranges") == "bytes", "the front server slices what GET gets"
 
 
 def test_on_head_the_etag_of_an_asgi_app_is_not_told_either(film: Path) -> None:
     answer = ask(asgi(FileResponse(film), film), None, "HEAD")
-    assert (answer.get("Content-Length"), answer.get("ETag")) == ("1000", None)
+    assert (answer.get("Content-Length"), answer.get("ETag"), answer.get("Accept-Ranges")) == ("1000", None, "bytes")
     assert answer.get("Last-Modified") is not None
 
 
@@ -409,7 +410,7 @@ def test_a_file_with_a_changed_descriptor_class_is_not_handed_over(film: Path) -
 
 
 @pytest.mark.parametrize(("make", "reason"), [
-    (at_position, "does not send all"), (unlinked, "No such file"), (replaced, "another file"),
+    (at_position, "does not send all"), (unlinked, "No such file"), (replaced, "another file has taken its path"),
     (by_descriptor, "not opened by a path"), (somewhere_else, "not below"),
 ])
 def test_the_log_says_why_a_file_is_sent_from_here(
