@@ -20,7 +20,6 @@ from urllib.request import Request, urlopen
 import boto3
 import fsspec
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.browser.demo import ROOT
 from tests.support import get, parts
@@ -150,13 +149,10 @@ def test_openable_body(tmp_path: Path):
 # --- stores ---
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[Any]:
+def store(moto_url: str) -> Iterator[Any]:
     """A client of moto's server, with a film in it."""
     with pytest.MonkeyPatch.context() as patch:
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        for name, value in {"ENDPOINT_URL": f"http://{host}:{port}", "DEFAULT_REGION": "us-east-1",
+        for name, value in {"ENDPOINT_URL": moto_url, "DEFAULT_REGION": "us-east-1",
                             "ACCESS_KEY_ID": "none", "SECRET_ACCESS_KEY": "none"}.items():
             patch.setenv(f"AWS_{name}", value)
         client = boto3.client("s3")
@@ -164,11 +160,10 @@ def store() -> Iterator[Any]:
         client.put_object(Bucket="films", Key="film.mp4", Body=CONTENT, ContentType="video/mp4")
         try:
             yield client
-        finally:  # moto's servers share their buckets within a process
+        finally:
             client.delete_object(Bucket="films", Key="film.mp4")
             client.delete_bucket(Bucket="films")
             client.close()
-            server.stop()
 
 
 @pytest.mark.parametrize("name", ["s3-flask", "s3-fastapi"])

@@ -8,20 +8,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
 
 from tests.stores.bucket import BUCKET, CONTENT, KEY, Bucket
 from tests.stores.store_log import StoreLog
-
-
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    """The URL of moto's S3 server."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,6 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
-from moto.server import ThreadedMotoServer
 from werkzeug.test import Client, TestResponse
 
 from rangeware.errors import InvalidOption
@@ -83,19 +82,10 @@ class Store:
         return [item["UploadId"] for item in self.raw("ListMultipartUploads").get("Uploads", ())]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def store(server: str) -> Iterator[Store]:
+def store(moto_url: str) -> Iterator[Store]:
     client = boto3.client(
-        "s3", endpoint_url=server, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret",
+        "s3", endpoint_url=moto_url, region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret",
         config=Config(retries={"total_max_attempts": 1}),
     )
     store = Store(client)
