@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import WIDTHS, Browser, start_chromium
 from tests.browser.demo import ROOT, Demo, free_port, running_demo, start, stop, wait_until_it_answers
 
 pytestmark = pytest.mark.browser
@@ -115,18 +114,6 @@ def test_upload_goes_through_nginx(demo):
 
 
 # --- The page ---------------------------------------------------------------------------------------------------------
-
-@pytest.fixture(params=WIDTHS)
-def browser(request, demo, tmp_path):
-    driver = start_chromium(tmp_path / "profile", *WIDTHS[request.param])
-    try:
-        browser = Browser(driver, demo.url)
-        driver.get(demo.url)
-        browser.wait_for("document.querySelector('video').readyState >= 1")
-        yield browser
-    finally:
-        driver.quit()
-
 
 def wait_for_words(browser, name, *words):
     """Wait until the latest line of a file has these words."""
