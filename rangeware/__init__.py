@@ -1,8 +1,12 @@
 """Resumable, seekable HTTP for any Python web app, in one line: ``app.wsgi_app = RangeMiddleware(app.wsgi_app)`` in
-Flask, ``app.add_middleware(AsgiRangeMiddleware)`` in FastAPI. The README has the line for every framework.
+Flask, ``app.add_middleware(AsgiRangeMiddleware)`` in FastAPI. ``help(RangeMiddleware)`` describes the options.
 
-``docs/architecture.md`` has a map of the package, with one request and one download walked through.
+Beside the middleware: ``rangeware.client`` downloads and uploads, ``rangeware.uploads`` takes uploads,
+``rangeware.offload`` has nginx, Apache or lighttpd send the files, ``rangeware.stores`` sends what is in S3 and other
+stores. https://rangeware.readthedocs.io has the line for every framework, and recipes for servers.
 """
+
+# docs/architecture.md has a map of the package, with one request and one download walked through.
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

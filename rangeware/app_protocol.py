@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable
+from types import CoroutineType
 from typing import Any
 
 from .errors import InvalidOption
@@ -68,7 +69,7 @@ def call_asgi(app: Any, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
         if "positional argument" in str(exc) and _takes(app, _WSGI):
             raise not_asgi(app) from exc
         raise
-    if not inspect.isawaitable(running):
+    if type(running) is not CoroutineType and not inspect.isawaitable(running):
         raise not_asgi(app)
     return running
 

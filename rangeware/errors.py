@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class InvalidOption(ValueError):
-    """An option of the middleware has a value that cannot work; raised when the middleware is made.
+    """An option has a value that cannot work; raised where it is given, and never for a single request.
 
     >>> RangeMiddleware(app, max_ranges=0)
     Traceback (most recent call last):
@@ -20,6 +20,10 @@ class TruncatedSource(Exception):
 
     :param length: bytes that the body had.
     :param promised: bytes that it should have had at least.
+
+    >>> raise TruncatedSource(50, 100)
+    Traceback (most recent call last):
+    rangeware.errors.TruncatedSource: the body ended after 50 bytes; 100 were promised
     """
 
     def __init__(self, length: int, promised: int) -> None:

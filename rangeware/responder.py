@@ -27,7 +27,7 @@ from .core.segments import BOUNDARY_LENGTH, whole_content
 from .core.values import Plan, Reason, RequestFields
 from .http.ranges import IntRange, parse_range
 
-SMALL = 65536
+SMALL = Options.block_size
 """Bytes of a file that are faster sent in one block than by any server's own means."""
 
 _FROM_FIRST_TO_LAST = IntRange(0, None)
@@ -43,29 +43,38 @@ class AppCopy:
     :param original: the server's own.
     :param given: the app's copy.
     :param ours: the keys in which the two differ on purpose.
+    :param before: a copy of ``given`` from before the app got it; None to make it now.
     """
 
     __slots__ = ("_before", "_given", "_original", "_ours")
 
-    def __init__(self, original: dict[str, Any], given: dict[str, Any], ours: frozenset[str]) -> None:
+    def __init__(
+        self, original: dict[str, Any], given: dict[str, Any], ours: frozenset[str],
+        before: dict[str, Any] | None = None,
+    ) -> None:
         self._original = original
         self._given = given
         self._ours = ours
-        self._before = given.copy()
+        self._before = given.copy() if before is None else before
 
     def carry_back(self) -> None:
         """Apply to the original what the app has changed in its copy since the last call."""
         given, before = self._given.copy(), self._before  # a thread of the app may go on writing
-        try:
-            if given == before:
-                return
-        except Exception:  # noqa: S110 - comparing the app's own objects may raise
-            pass
+        if is_unchanged(given, before):
+            return
         changed = {key: value for key, value in given.items() if key not in before or before[key] is not value}
         self._original.update((key, value) for key, value in changed.items() if key not in self._ours)
         for key in before.keys() - given.keys() - self._ours:
             self._original.pop(key, None)
         self._before = given
+
+
+def is_unchanged(given: dict[str, Any], before: dict[str, Any]) -> bool:
+    """True if the app has certainly changed nothing in its copy: comparing its own objects may raise."""
+    try:
+        return given == before
+    except Exception:
+        return False
 
 
 class Responder:
@@ -149,8 +158,7 @@ class Responder:
         now = _now() if self.request.needs_validators else None
         selected = describe(head, complete_length, now, random_access=random_access, obstacle=obstacle)
         plan = decide(self.request, selected, self.options.limits)
-        boundary = secrets.token_hex(BOUNDARY_LENGTH // 2) if len(plan.ranges) > 1 else ""
-        return plan, compose(plan, head, selected, boundary)
+        return plan, compose(plan, head, selected, new_boundary(plan))
 
     def offload(self, head: AppHead, source: Source | None, body: object) -> tuple[Plan, Reply] | None:
         """Return the response that has the front server send all of a file; None if it is sent from here.
@@ -237,23 +245,30 @@ class Responder:
             carry_back()
 
     def publish(self, plan: Plan) -> None:
-        """Leave the plan in the server's environ, in the log and with ``on_plan``.
-
-        Not for a plain request, unless a front server sends the content.
-
-        To be called before the head is sent: whoever looks at environ then finds what the app has left there, too.
-        """
+        """Publish the plan, but not that of a plain request, unless a front server sends the content."""
         self.carry_back()
-        if self.request.is_plain and plan.reason is not Reason.OFFLOADED:
-            return
-        self.environ["rangeware.plan"] = plan
-        if _LOGGER.isEnabledFor(logging.DEBUG):
-            _LOGGER.debug("%d: %s; Range %r, ranges %s", plan.status, plan.reason, self.request.range, plan.ranges)
-        if self.options.on_plan is not None:
-            try:
-                self.options.on_plan(self.environ, plan)
-            except Exception:
-                _LOGGER.exception("on_plan failed")
+        if not self.request.is_plain or plan.reason is Reason.OFFLOADED:
+            publish(plan, self.request, self.environ, self.options)
+
+
+def publish(plan: Plan, request: RequestFields, environ: dict[str, Any], options: Options) -> None:
+    """Leave the plan in the server's environ, in the log and with ``on_plan``.
+
+    To be called before the head is sent: whoever looks at environ then finds what the app has left there, too.
+    """
+    environ["rangeware.plan"] = plan
+    if _LOGGER.isEnabledFor(logging.DEBUG):
+        _LOGGER.debug("%d: %s; Range %r, ranges %s", plan.status, plan.reason, request.range, plan.ranges)
+    if options.on_plan is not None:
+        try:
+            options.on_plan(environ, plan)
+        except Exception:
+            _LOGGER.exception("on_plan failed")
+
+
+def new_boundary(plan: Plan) -> str:
+    """Return random characters for the boundary of multipart/byteranges, if the response has several parts."""
+    return secrets.token_hex(BOUNDARY_LENGTH // 2) if len(plan.ranges) > 1 else ""
 
 
 def hides_preconditions(request: RequestFields, options: Options) -> bool:

@@ -186,3 +186,15 @@ def ask(app: App, range: str | None = None, method: str = "GET", *, trio: bool =
         fields["range"] = range
     scope = scope_for(method, extensions=extensions, lines=lines, **fields)
     return carry(app, scope, trio=trio, lawful=lawful).answer()
+
+
+def saying(*messages: Message, swallowing: bool = False) -> App:
+    """An app that sends these messages, whatever ``send`` raises if it swallows that."""
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message in messages:
+            try:
+                await send(message)
+            except Exception:
+                if not swallowing:
+                    raise
+    return app

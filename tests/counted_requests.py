@@ -142,6 +142,10 @@ def hostile(length: int) -> dict[str, str]:
         "ranges": filled("0-0,2-2,"), "open ranges": filled("0-,"), "suffixes": filled("-1,"), "digits": filled("7"),
         "zeros": filled("0") + "-", "commas": filled(","), "blanks": filled(" "), "blank members": filled(" ,"),
         "hyphens": filled("-"), "garbage": filled("\xe9x;"), "another unit": "x" * length + "=0-0",
+        "digits at the end": "bytes=0-" + "9" * length, "zeros at the end": "bytes=0-" + "0" * length + "5",
+        "digits at both ends": f"bytes={'9' * (length // 2)}-{'9' * (length // 2)}",
+        "blanks before": "bytes=" + "\t " * (length // 2) + "0-1", "blanks after": "bytes=0-1" + "\t " * (length // 2),
+        "blanks before the unit": " " * length + "bytes=0-1",
     }
 
 
@@ -182,6 +186,7 @@ def _of_files(path: str, client: socket.socket) -> dict[str, Request]:
     file = RangeMiddleware(_file(path, *VALIDATORS))
     return {
         "4 KiB of a file": Request(file, ranges(1, 4 * KIB)),
+        "4 KiB of a file with ETag only": Request(RangeMiddleware(_file(path, VALIDATORS[0])), ranges(1, 4 * KIB)),
         "4 KiB of a file on gunicorn": Request(file, ranges(1, 4 * KIB), extra=_on_gunicorn(client)),
         "32 MiB of a file on gunicorn": Request(file, ranges(1, 32 * MIB), extra=_on_gunicorn(client)),
         "32 MiB of a file": Request(file, ranges(1, 32 * MIB)),

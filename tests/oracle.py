@@ -1,8 +1,8 @@
 """The oracle, an independent judge of what RFC 9110 demands for a request: slow and simple on purpose.
 
-Written from sections 5.6, 8.8, 13 and 14 of the RFC, with the README's deliberate choices where the RFC leaves
-one. Bytes are counted in sets of positions and numerals are compared as text, so that no mistake in arithmetic can be
-shared with what is judged.
+Written from sections 5.6, 8.8, 13 and 14 of the RFC, with the choices of docs/choices.md where the RFC leaves one.
+Bytes are counted in sets of positions and numerals are compared as text, so that no mistake in arithmetic can be shared
+with what is judged.
 """
 
 from __future__ import annotations

@@ -91,26 +91,45 @@ def pushing(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 APPS = [at_once, lazily, later, of_unknown_length, at_the_end, pushing]
 
 
-def left_by(app: Any, value: str | None, **options: Any) -> dict[str, Any]:
-    """The server's environ after a request."""
-    environ = environ_for(**({} if value is None else {"range": value, "if_range": '"v1"'}))
-    environ["x.kept"] = None
-    run(RangeMiddleware(app, **options), environ, validate=False)
-    return environ
+def left_by(app: Any, value: str | None, if_range: str | None = '"v1"', **options: Any) -> list[dict[str, Any]]:
+    """The server's environ after each of two requests: the second one may take the fast path."""
+    asked = {name: text for name, text in (("range", value), ("if_range", if_range)) if text is not None and value}
+    environs = [environ_for(**asked), environ_for(**asked)]
+    middleware = RangeMiddleware(app, **options)
+    for environ in environs:
+        environ["x.kept"] = None
+        run(middleware, environ, validate=False)
+    return environs
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("app", "value"), [
     pytest.param(app, value, id=f"{app.__name__}-{value}") for app in APPS for value in RANGES
     if app is not later or value != "bytes=5000-"])  # then the body is never iterated
 @pytest.mark.parametrize("options", [{}, {"hide_range": False}, {"spool_limit": 2000}], ids=str)
-def test_environ_is_left_as_without_range(app: Any, value: str | None, options: dict[str, Any]) -> None:
-    environ, without = left_by(app, value, **options), left_by(app, None)
-    for key in ("REMOTE_USER", "PATH_INFO", "x.made", "x.kept"):
-        assert environ[key] == without[key], key
-    assert "QUERY_STRING" not in environ
-    ranged = {} if value is None else {"HTTP_RANGE": value, "HTTP_IF_RANGE": '"v1"'}
-    assert {key for key in environ if key not in OURS} == {*without, *ranged} - OURS
-    assert {key: environ[key] for key in ranged} == ranged
+@pytest.mark.parametrize("if_range", [None, '"v1"'])
+def test_environ_is_left_as_without_range(
+    if_range: str | None, app: Any, value: str | None, options: dict[str, Any]
+) -> None:
+    without = left_by(app, None)[0]
+    ranged = {} if value is None else {"HTTP_RANGE": value, "HTTP_IF_RANGE": if_range}
+    ranged = {name: text for name, text in ranged.items() if text is not None}
+    for environ in left_by(app, value, if_range, **options):
+        for key in ("REMOTE_USER", "PATH_INFO", "x.made", "x.kept"):
+            assert environ[key] == without[key], key
+        assert "QUERY_STRING" not in environ
+        assert {key for key in environ if key not in OURS} == {*without, *ranged} - OURS
+        assert {key: environ[key] for key in ranged} == ranged
+
+
+@pytest.mark.parametrize("value", RANGES)
+def test_an_environ_that_the_app_has_emptied_is_left_so(value: str | None) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ.clear()
+        start_response("200 OK", HEAD[:])
+        return [CONTENT]
+    for environ in left_by(app, value, None):
+        assert environ.keys() <= {*OURS, "HTTP_RANGE"}
 
 
 def test_those_outside_see_it_when_the_head_comes_and_when_the_app_fails() -> None:
@@ -202,6 +221,7 @@ def scope_after(app: Any, value: str | None, **more: Any) -> dict[str, Any]:
     return scope
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", RANGES)
 @pytest.mark.parametrize("kind", ["text", "file"])
 def test_scope_is_left_as_without_range(value: str | None, kind: str, tmp_path: Any) -> None:
@@ -272,6 +292,7 @@ def forget_headers(scope: dict[str, Any]) -> None:
 WRITES = [replace_headers, replace_headers_by_a_tuple, replace_extensions, add_extensions, forget_headers]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("value", RANGES)
 @pytest.mark.parametrize("hide_range", [True, False])

@@ -8,6 +8,7 @@ modules move, a name is given to all of them, or by the name of the object whose
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import re
 import sys
@@ -30,12 +31,14 @@ from starlette.routing import Route
 
 import rangeware
 from rangeware import RangeMiddleware
+from rangeware.client import download, upload
 from rangeware.uploads import FileStorage, UploadApp
 
 from .asgi_support import ask
 from .support import CONTENT, answering, get
 
 PACKAGE = Path(rangeware.__file__).parent
+GIVEN = {"FileStorage": FileStorage, "UploadApp": UploadApp, "asyncio": asyncio, "download": download, "upload": upload}
 PUBLIC = {name: getattr(rangeware, name) for name in rangeware.__all__}
 
 
@@ -73,16 +76,16 @@ def starlette_app() -> Starlette:
 
 def names_for(docstring: doctest.DocTest) -> dict[str, Any]:
     """The names for the examples of a docstring: those of its module, the package's public ones, and these."""
-    names = {**PUBLIC, "FileStorage": FileStorage, **docstring.globs, "app": flask_app(),
+    names = {**PUBLIC, **GIVEN, **docstring.globs, "app": flask_app(),
              "environ": get(RangeMiddleware(answering([CONTENT])), "bytes=0-99").environ}
     if "film" not in names:
         names["film"] = Film()
     described = docstring.name.rpartition(".")[2]
     if described == "AsgiRangeMiddleware":
         names["app"] = starlette_app()
-    if described == "upload":
+    if described in ("upload", "aupload", "Upload"):
         with open("film.mp4", "wb") as film:
-            film.truncate(100 << 20)
+            film.truncate(1 << 20)
     return names
 
 

@@ -148,6 +148,7 @@ RANGES = [("bytes=0-9", 0, 9), ("bytes=-10", 990, 999), ("bytes=500-", 500, 999)
           ("bytes=990-5000", 990, 999)]
 
 
+@pytest.mark.each
 @apps
 @pytest.mark.parametrize(("value", "first_pos", "last_pos"), RANGES)
 def test_one_range(make: Any, path: str, value: str, first_pos: int, last_pos: int) -> None:
@@ -173,6 +174,7 @@ def test_a_range_beyond_the_end(make: Any, path: str) -> None:
     assert answer.get("Content-Length") == str(len(answer.body))
 
 
+@pytest.mark.each
 @apps
 @pytest.mark.parametrize("value", ["bytes=9-2", "bytes = 1-2", "nonsense"])
 def test_a_range_to_ignore(make: Any, path: str, value: str) -> None:
@@ -180,6 +182,7 @@ def test_a_range_to_ignore(make: Any, path: str, value: str) -> None:
     assert (answer.status, answer.body) == (200, CONTENT)
 
 
+@pytest.mark.each
 @apps
 @pytest.mark.parametrize("value", [None, "bytes=0-9", "bytes=5000-"])
 def test_head(make: Any, path: str, value: str | None) -> None:
@@ -216,6 +219,7 @@ def test_if_range_with_their_own_last_modified(make: Any, path: str) -> None:
     assert get(app, "bytes=10-19", if_range="Tue, 14 Nov 2023 22:13:21 GMT").status == 200
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("make", [make for make in WITH_ETAG if make is not bottle_static],
                          ids=lambda make: make.__name__)
 @pytest.mark.parametrize("extra", [{}, {"range": "bytes=0-9"}])
@@ -237,6 +241,7 @@ def test_files_without_an_etag_get_one(make: Any, path: str) -> None:
     assert (answer.status, answer.body, answer.get("ETag")) == (206, CONTENT[10:20], etag)
 
 
+@pytest.mark.each
 @apps
 @pytest.mark.parametrize("value", [None, "bytes=0-9", "bytes=0-9,50-59", "bytes=5000-", "bytes=9-0"])
 def test_no_file_is_left_open(make: Any, path: str, value: str | None) -> None:
@@ -249,6 +254,7 @@ def test_no_file_is_left_open(make: Any, path: str, value: str | None) -> None:
 
 # --- their clients as judges -----------------------------------------------------------------------------------------
 
+@pytest.mark.each
 @apps
 @pytest.mark.parametrize(("value", "first_pos", "last_pos"), RANGES)
 def test_read_by_werkzeug(make: Any, path: str, value: str, first_pos: int, last_pos: int) -> None:
@@ -263,6 +269,7 @@ def test_read_by_werkzeug(make: Any, path: str, value: str, first_pos: int, last
         assert response.content_length == len(response.data)
 
 
+@pytest.mark.each
 @apps
 @pytest.mark.parametrize(("value", "first_pos", "last_pos"), RANGES)
 def test_read_by_webob(make: Any, path: str, value: str, first_pos: int, last_pos: int) -> None:
@@ -287,6 +294,7 @@ def test_a_416_read_by_both(make: Any, path: str) -> None:
     assert read.content_length == len(read.body)
 
 
+@pytest.mark.each
 @apps
 @pytest.mark.parametrize("steps", [200, 333])
 def test_put_together_again(make: Any, path: str, steps: int) -> None:

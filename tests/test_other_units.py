@@ -53,6 +53,7 @@ ALONE: dict[str, Any] = {"WSGI": wsgi_rows, "ASGI": asgi_rows}
 twins = pytest.mark.parametrize("twin", TWINS)
 
 
+@pytest.mark.each
 @twins
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("value", VALUES)
@@ -69,6 +70,7 @@ def test_the_app_answers_as_it_does_alone(twin: str, value: str, method: str, mo
     assert wrapped.get("X-Hidden") == "None"
 
 
+@pytest.mark.each
 @twins
 @pytest.mark.parametrize("value", OURS)
 def test_a_field_without_a_unit_and_a_malformed_one_stay_hidden(twin: str, value: str) -> None:
@@ -80,6 +82,7 @@ def test_a_field_without_a_unit_and_a_malformed_one_stay_hidden(twin: str, value
         assert more or answer.environ["rangeware.plan"].reason is Reason.SYNTAX
 
 
+@pytest.mark.each
 @twins
 @pytest.mark.parametrize(("value", "reason"), [("items=0-24", Reason.STATUS), ("rows=0-24", Reason.UNIT)])
 def test_the_plan_says_why(twin: str, value: str, reason: Reason) -> None:
@@ -87,6 +90,7 @@ def test_the_plan_says_why(twin: str, value: str, reason: Reason) -> None:
     assert fetch(app, value).environ["rangeware.plan"].reason is reason
 
 
+@pytest.mark.each
 @twins
 @pytest.mark.parametrize("value", ["items=0-24", "bytes=0-9", "bytes=x"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

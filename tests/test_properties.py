@@ -9,14 +9,13 @@ from typing import Any
 from wsgiref.util import FileWrapper
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example
 from hypothesis import strategies as st
 
 from rangeware import RangeMiddleware
+from tests.examples import for_any
 from tests.oracle import Expected, Representation, by_range, check, expected, merged, range_specs
 from tests.support import Answer, Counted, environ_for, parts, run
-
-PROPERTY = settings(derandomize=True, deadline=None, database=None, max_examples=150)
 
 contents = st.binary(max_size=300)
 cuts = st.lists(st.integers(0, 300), max_size=8)
@@ -105,8 +104,7 @@ def in_one_pass(right: Expected) -> Expected:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@PROPERTY
-@given(content=contents, at=cuts, value=ranges, block_size=st.sampled_from([1, 7, 64, 4096]))
+@for_any(content=contents, at=cuts, value=ranges, block_size=st.sampled_from([1, 7, 64, 4096]))
 @example(content=bytes(range(10)), at=[5], value="bytes=0-0,-1", block_size=1)
 @example(content=bytes(range(10)), at=[0, 0, 10, 10], value="bytes=9-,0-4", block_size=64)
 @example(content=b"", at=[], value="bytes=-1", block_size=64)
@@ -124,8 +122,7 @@ def test_each_part_is_the_slice_of_the_whole(source, content, at, value, block_s
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@PROPERTY
-@given(content=contents, at=cuts)
+@for_any(content=contents, at=cuts)
 def test_without_range_the_whole_is_sent(source, content, at):
     app = SOURCES[source](content, chunked(content, at))
     answer = ask(app, None)
@@ -134,8 +131,7 @@ def test_without_range_the_whole_is_sent(source, content, at):
     assert ask(app, "bytes=0-", method="HEAD").get("Content-Length") in (None, str(len(content)))
 
 
-@PROPERTY
-@given(content=contents, at=cuts, value=ranges)
+@for_any(content=contents, at=cuts, value=ranges)
 def test_nothing_is_pulled_after_the_last_byte_asked_for(content, at, value):
     chunks = chunked(content, at)
     body = Counted(chunks)
@@ -150,8 +146,7 @@ def test_nothing_is_pulled_after_the_last_byte_asked_for(content, at, value):
         assert body.pulled <= 1
 
 
-@PROPERTY
-@given(content=contents, value=ranges, block_size=st.sampled_from([1, 7, 64]))
+@for_any(content=contents, value=ranges, block_size=st.sampled_from([1, 7, 64]))
 def test_a_file_is_read_no_further_than_a_block_per_part(content, value, block_size):
     file = CountedFile(content)
     answer = ask(app_for(lambda environ: wrapped(environ, file)), value, block_size=block_size)
@@ -166,8 +161,7 @@ def test_a_file_is_read_no_further_than_a_block_per_part(content, value, block_s
 
 
 @pytest.mark.parametrize("make", [io.BytesIO, real_file], ids=["BytesIO", "real file"])
-@PROPERTY
-@given(content=contents, start=positions, less=st.integers(0, 20), value=ranges)
+@for_any(content=contents, start=positions, less=st.integers(0, 20), value=ranges)
 def test_a_file_counts_from_where_it_stands_to_what_is_declared(make, content, start, less, value):
     start = min(start, len(content))
     whole = content[start:max(start + 1, len(content) - less)]
@@ -180,6 +174,7 @@ def test_a_file_counts_from_where_it_stands_to_what_is_declared(make, content, s
     check(answer, by_range(value, Representation(len(whole), content_type="a/b")), whole, value)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=0-", "bytes=-1", "bytes=5-", "nonsense"])
 @pytest.mark.parametrize("body", [
     pytest.param(lambda environ: wrapped(environ, io.BytesIO(b"surplus")), id="BytesIO"),
@@ -190,16 +185,14 @@ def test_a_body_declared_empty_is_cut_to_nothing(body, value):
     check(ask(app_for(body, declared(b"")), value), Expected(200), b"")
 
 
-@PROPERTY
-@given(content=contents, at=cuts, value=ranges)
+@for_any(content=contents, at=cuts, value=ranges)
 def test_a_body_of_unknown_length_is_sent_whole(content, at, value):
     answer = ask(app_for(lambda environ: iter(chunked(content, at))), value)
     check(answer, Expected(200), content)
     assert answer.get("Accept-Ranges") is None
 
 
-@PROPERTY
-@given(content=contents, at=cuts, value=ranges, limit=st.integers(1, 300))
+@for_any(content=contents, at=cuts, value=ranges, limit=st.integers(1, 300))
 def test_a_body_of_unknown_length_is_spooled_up_to_the_limit(content, at, value, limit):
     answer = ask(app_for(lambda environ: iter(chunked(content, at))), value, spool_limit=limit)
     right = by_range(value, Representation(len(content), content_type="a/b"))
@@ -217,8 +210,7 @@ def ascending(answer: Answer) -> bool:
     return places == sorted(places)
 
 
-@PROPERTY
-@given(content=contents, value=ranges, if_range=st.sampled_from(['"v1"', '"v2"', 'W/"v1"', "x", None]))
+@for_any(content=contents, value=ranges, if_range=st.sampled_from(['"v1"', '"v2"', 'W/"v1"', "x", None]))
 def test_conditions_and_ranges_together(content, value, if_range):
     selected = Representation(len(content), etag='"v1"', content_type="a/b")
     fields = {"range": value} if if_range is None else {"range": value, "if_range": if_range}
@@ -226,8 +218,7 @@ def test_conditions_and_ranges_together(content, value, if_range):
     check(run(app, environ_for(**fields)), expected("GET", fields, selected), content, fields)
 
 
-@PROPERTY
-@given(st.lists(st.tuples(positions, positions).map(sorted).map(tuple), min_size=1, max_size=8))
+@for_any(spans=st.lists(st.tuples(positions, positions).map(sorted).map(tuple), min_size=1, max_size=8))
 def test_the_oracle_merges_into_ranges_that_neither_overlap_nor_touch(spans):
     result = merged(spans)
     ordered = sorted(result)

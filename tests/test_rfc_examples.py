@@ -160,6 +160,7 @@ ON_206 = [  # fields, the value they have on a 206 (None: absent)
 ]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,20-29"])
 @pytest.mark.parametrize(("name", "expected"), ON_206)
 def test_fields_of_a_206(name, expected, value):
@@ -221,6 +222,7 @@ def test_positions_count_coded_bytes_where_the_coding_is_stable(etag):
     assert answer.get("Content-Encoding") == "gzip"
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("body", [[b""], [], (), [b"", b""]])
 @pytest.mark.parametrize("value", ["bytes=0-", "bytes=-1", "bytes=-0", "bytes=5-9,7-", "x"])
 def test_an_empty_representation_is_sent_whole(value, body):

@@ -57,6 +57,7 @@ def test_a_client_that_asks_for_all_gets_the_first_bytes_at_once(value: str) -> 
     assert pulled == [0]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ALL + SOME)
 @pytest.mark.parametrize("content_type", LIVE)
 def test_live_content_is_never_read_ahead(value: str, content_type: str) -> None:
@@ -74,6 +75,7 @@ def test_others_are_still_served_after_reading_ahead(value: str) -> None:
     assert len(pulled) > 70
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ALL)
 @pytest.mark.parametrize("content_type", [TYPE, *LIVE])
 def test_asgi_messages_pass_one_by_one(value: str, content_type: str) -> None:

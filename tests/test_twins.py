@@ -470,7 +470,7 @@ def current(case: Case) -> tuple[str | None, str | None]:
 
 
 def is_sliceable(case: Case) -> bool:
-    """True if a Range is to be served (README, "Deliberate choices")."""
+    """True if a Range is to be served (docs/choices.md)."""
     given, options = case.given, case.options
     refused = given.get("transfer-encoding") or given.get("content-range") or given.get("accept-ranges") == "none"
     coded = "gzip" in given.all("content-encoding") and not str(current(case)[0]).startswith('"')
@@ -608,18 +608,24 @@ GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
 }
 
 
-def sample(group: str) -> Iterator[Case]:
-    """The cases that the suite runs: all of the three plain responses, and every seventh case of the rest."""
-    return islice(GROUPS[group](), 0, None, 1 if group in KINDS else 7)
+def sample(group: str, step: int = 7) -> Iterator[Case]:
+    """Some of the cases of a group: all of the three plain responses, and one of so many of the rest."""
+    return islice(GROUPS[group](), 0, None, 1 if group in KINDS else step)
 
 
+steps = pytest.mark.parametrize("step", [
+    pytest.param(29, id="some"), pytest.param(7, id="more", marks=pytest.mark.grid)])
+
+
+@steps
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_twins_answer_alike_and_right(group: str) -> None:
-    for case in sample(group):
+def test_the_twins_answer_alike_and_right(group: str, step: int) -> None:
+    for case in sample(group, step):
         compare(case)
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [  # the groups of a kind stand together
+    pytest.param(group, marks=[] if number % 3 == 0 else pytest.mark.grid) for number, group in enumerate(GROUPS)])
 def test_the_twins_answer_alike_under_trio(group: str) -> None:
     for case in islice(GROUPS[group](), 0, None, 43):
         compare(case, trio=True)

@@ -148,6 +148,7 @@ def generating(*arguments: Any) -> Any:
     return chunks()
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", [None, "bytes=0-9"])
 @pytest.mark.parametrize("app", [
     anything(fastapi.FastAPI()), anything(asgi), lambda *arguments: anything_awaited(*arguments), generating,
@@ -161,6 +162,7 @@ def test_the_first_request_names_the_asgi_middleware(app: Any, value: str | None
         gc.collect()
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", [None, "bytes=0-9"])
 @pytest.mark.parametrize("app", [anything(flask.Flask("a")), anything(wsgi), lambda *arguments: [b"content"]],
                          ids=["Flask", "function", "list"])
@@ -175,6 +177,7 @@ def test_an_app_that_does_not_tell_counts_as_right(app: Any) -> None:
     AsgiRangeMiddleware(app)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("options", [{}, {"applies": lambda request: False}], ids=["", "left alone"])
 def test_the_first_request_may_be_any(method: str, options: Any) -> None:
@@ -235,6 +238,7 @@ def test_a_type_error_of_the_app_stays_what_it_is(value: str | None) -> None:
         get(RangeMiddleware(failing), value)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("app", [None, 5, "app", [wsgi]])
 @pytest.mark.parametrize("kind", [RangeMiddleware, AsgiRangeMiddleware])
 def test_what_cannot_be_called_is_no_app(kind: Any, app: object) -> None:

@@ -34,7 +34,6 @@ _REQUEST_FIELDS = (
     b"range", b"if-range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 _PLACES = {name: place for place, name in enumerate(_REQUEST_FIELDS)}  # in the order of RequestFields
 _RANGE_FIELDS, _PRECONDITIONS = frozenset(_REQUEST_FIELDS[:2]), frozenset(_REQUEST_FIELDS[2:])
-_ALL_ABSENT: list[str | None] = [None] * len(_REQUEST_FIELDS)
 HANDOVER = "rangeware.openable"
 """The key in the scope under which an app may hand over a body that opens itself: see ``openable.Handover``."""
 
@@ -43,19 +42,25 @@ _OUR_EXTENSIONS = frozenset({PATHSEND, ZEROCOPYSEND})
 _USUAL_NAMES = {name.lower().encode(): name for name in USUAL_NAMES}
 
 
+def has_request_fields(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """True if any field among these headers of a request may matter: Range, or a condition."""
+    for name, _ in headers:  # noqa: SIM110 - any() of a generator takes twice as long
+        if name in _PLACES:
+            return True
+    return False
+
+
 def request_fields(scope: dict[str, Any], preconditions: bool) -> RequestFields:
     """Read the fields that matter of a request; those of the preconditions only if they are to be evaluated.
 
     Repeated lines are joined (RFC 9110 5.3).
     """
-    values = _ALL_ABSENT
-    if not _PLACES.keys().isdisjoint([name for name, _ in scope["headers"]]):
-        values = [*_ALL_ABSENT]
-        for name, value in scope["headers"]:
-            place = _PLACES.get(name)
-            if place is not None and (preconditions or place < 2):
-                text, before = value.decode("latin-1"), values[place]
-                values[place] = text if before is None else f"{before}, {text}"
+    values: list[str | None] = [None] * len(_REQUEST_FIELDS)
+    for name, value in scope["headers"]:
+        place = _PLACES.get(name)
+        if place is not None and (preconditions or place < 2):
+            text, before = value.decode("latin-1"), values[place]
+            values[place] = text if before is None else f"{before}, {text}"
     return RequestFields(scope["method"], *values)
 
 

@@ -15,12 +15,11 @@ from typing import Any, ClassVar
 
 from ..app_protocol import call_asgi
 from ..backends import AsyncBackend, current_backend
-from ..bodies.detect import path_has_length
 from ..bodies.openable import OpenableSource
 from ..bodies.sources import SeekableSource, Source
 from ..bodies.spool import Spool
-from ..core.app_head import AppHead, Field, fastpath_length
-from ..core.reply import ACCEPT_RANGES, Reply
+from ..core.app_head import AppHead, Field
+from ..core.reply import Reply
 from ..core.slicer import Slicer
 from ..core.values import Plan
 from ..errors import AsgiProtocolError, TruncatedSource
@@ -63,7 +62,9 @@ class State(Enum):
     """Refuse it: the response has ended."""
 
 
-_UNFINISHED = (State.HEAD_HELD, State.SPOOLING, State.SLICING)
+NO_HEAD, HEAD_HELD, SPOOLING, PASSING_ON, SLICING, STOPPING, TAKEN, DONE = State  # looked up faster before Python 3.12
+
+_UNFINISHED = (HEAD_HELD, SPOOLING, SLICING)
 """States in which the app must not return. If it does so while passing on, the server itself notices."""
 
 
@@ -87,7 +88,7 @@ class AsgiResponder:
         self._connection = connection
         self.lost_path = False
         self._is_plain_get = responder.request.method == "GET" and responder.request.is_plain
-        self._state = State.NO_HEAD
+        self._state = NO_HEAD
         self._failure: Exception | None = None
         self._spool: Spool | None = None
 
@@ -104,11 +105,19 @@ class AsgiResponder:
             self._responder.carry_back()
             if self._spool is not None:
                 self._spool.file.close()
+        self.end(scope)
+
+    def end(self, scope: dict[str, Any]) -> None:
+        """Look at where the response stands now that the app has returned.
+
+        :raises AsgiProtocolError: if the app has sent a message that is not allowed, or not all of its response.
+        :raises TruncatedSource: if its body was shorter than declared.
+        """
         if self._failure is not None:
             raise self._failure
         if self._connection.disconnected:
             return
-        self.lost_path = self._state in (State.NO_HEAD, State.HEAD_HELD) and self._is_offered_to_send_paths(scope)
+        self.lost_path = self._state in (NO_HEAD, HEAD_HELD) and self._is_offered_to_send_paths(scope)
         if self._state in _UNFINISHED:
             raise AsgiProtocolError(_LOST_PATH if self.lost_path else _UNFINISHED_RESPONSE)
 
@@ -121,6 +130,15 @@ class AsgiResponder:
     def _backend(self) -> AsyncBackend:
         return current_backend()
 
+    def take_over(self, state: State, start: Message | None) -> None:
+        """Go on with a response that the fast path has begun.
+
+        :param start: the app's ``http.response.start``, if it has been held back.
+        """
+        if start is not None:
+            self._connection.start, self._fields = messages.read_start(start)
+        self._state = state
+
     async def send(self, message: Message) -> None:
         """Take the next message of the app.
 
@@ -130,7 +148,7 @@ class AsgiResponder:
         kind = message.get("type")
         if self._failure is not None:
             raise self._failure
-        if self._state is State.PASSING_ON and kind == messages.BODY and message.get("more_body"):
+        if self._state is PASSING_ON and kind == messages.BODY and message.get("more_body"):
             await self._connection.raw_send(message)
             return
         try:
@@ -147,10 +165,10 @@ class AsgiResponder:
             raise
 
     async def _hold_head(self, message: Message) -> None:
-        if self._state is not State.NO_HEAD:
+        if self._state is not NO_HEAD:
             raise AsgiProtocolError("the app sent http.response.start twice")
         self._connection.start, self._fields = messages.read_start(message)
-        self._state = State.HEAD_HELD
+        self._state = HEAD_HELD
         handover = self._handover
         if handover is not None and handover.body is not None:
             try:
@@ -169,25 +187,8 @@ class AsgiResponder:
 
     async def _decide(self, message: Message) -> None:
         status = self._connection.start["status"]
-        if self._is_plain_get and status == 200 and self._passes_unchanged(message):
-            await self._pass_on_first(message, [] if ACCEPT_RANGES in self._fields else [ACCEPT_RANGES])
-            return
         self._head = AppHead(status, self._fields)
         await (self._decide_file if message["type"] == messages.PATHSEND else self._decide_content)(message)
-
-    def _passes_unchanged(self, message: Message) -> bool:
-        """True if the response to a plain GET obviously needs nothing but Accept-Ranges: a shortcut past the plan."""
-        is_path = message["type"] == messages.PATHSEND
-        if is_path and self._responder.options.offload is not None:
-            return False
-        fields = [field for field in self._fields if field != ACCEPT_RANGES]
-        length = fastpath_length(fields, needs_validators=is_path)
-        if not length:
-            return False
-        if is_path:
-            return path_has_length(messages.read_path(message), int(length))
-        content = message.get("body", b"")
-        return bool(message.get("more_body")) or type(content) is bytes and len(content) == int(length)
 
     async def _decide_content(self, message: Message) -> None:
         """Decide a response whose content comes in messages: all of it in this one, or the first of it."""
@@ -200,7 +201,7 @@ class AsgiResponder:
             reply = with_segments(reply, source)
         if kind == messages.BODY and self._responder.should_spool(self._head, plan):
             self._spool = Spool(self._responder.options.spool_limit)
-            self._state = State.SPOOLING
+            self._state = SPOOLING
             await self._read_ahead(message)
         else:
             self._responder.publish(plan)
@@ -208,7 +209,7 @@ class AsgiResponder:
 
     async def _decide_file(self, message: Message) -> None:
         """Decide, and send, a response whose content is a file that the message names."""
-        self._state, path = State.DONE, messages.read_path(message)
+        self._state, path = DONE, messages.read_path(message)
         server_can_send = messages.PATHSEND in (self._responder.environ.get("extensions") or ())
         with ExitStack() as closing:
             response = await self._backend.run_in_thread(
@@ -238,7 +239,7 @@ class AsgiResponder:
         if reply.needs_source:
             await self._send_openable(source, plan, reply)
         else:
-            self._state = State.TAKEN
+            self._state = TAKEN
             self._responder.publish(plan)
             await self._connection.send_reply(reply, reply.literals)
 
@@ -247,10 +248,10 @@ class AsgiResponder:
 
         The first block is read before the head is sent: after an error, the app may send another response.
         """
-        self._state = State.NO_HEAD
+        self._state = NO_HEAD
         async with aclosing(render(self._backend, source, reply.segments or ())) as blocks:
             next_block = first_and_rest(await anext(blocks, b""), blocks)
-            self._state = State.TAKEN
+            self._state = TAKEN
             self._responder.publish(plan)
             await self._send_while_listening(self._connection.send_blocks(reply, next_block))
 
@@ -265,25 +266,25 @@ class AsgiResponder:
         if reply.segments is None and self._responder.request.method != "HEAD":
             await self._pass_on_first(message, reply.fields[len(self._fields):])
         elif isinstance(source, SeekableSource) and reply.needs_source and not has_no_content:
-            self._state = State.DONE
+            self._state = DONE
             next_block = source_blocks(self._backend, source, reply.segments or ())
             await self._connection.send_blocks(reply, next_block)
         else:
             self._complete_length = None if source is None else source.complete_length
             self._slicer = Slicer(() if has_no_content else reply.segments or ())
-            self._state = State.SLICING
+            self._state = SLICING
             await self._connection.start_reply(reply, allow_trailers=reply.status == 200 and not has_no_content)
             await self._slice(message)
 
     async def _pass_on_first(self, message: Message, added: list[Field]) -> None:
         """Start the app's own response, with these fields after its own, and send its first message."""
-        self._state = State.PASSING_ON
+        self._state = PASSING_ON
         await self._connection.start_unchanged(added)
         await self._pass_on(message)
 
     async def _pass_on(self, message: Message) -> None:
         if not message.get("more_body", False):
-            self._state = State.DONE
+            self._state = DONE
         await self._connection.send(message)
 
     async def _slice(self, message: Message) -> None:
@@ -301,7 +302,7 @@ class AsgiResponder:
         if self._connection.should_yield(len(content)):
             await self._let_others_run()
         if is_last:
-            self._state = State.STOPPING if has_more else State.DONE
+            self._state = STOPPING if has_more else DONE
             await self._stop(message)
         elif not has_more:
             slicer.finish()
@@ -335,7 +336,7 @@ class AsgiResponder:
 
     async def _pass_on_spooled(self, spool: Spool, has_more: bool) -> None:
         """Send the content that was read ahead in vain; what follows passes on."""
-        self._state = State.PASSING_ON
+        self._state = PASSING_ON
         await self._connection.send(self._connection.start)
         replayed = spool.replay(self._responder.options.block_size)
         while block := await self._backend.run_in_thread(partial(next, replayed, b"")):
@@ -343,12 +344,12 @@ class AsgiResponder:
         await self._pass_on(messages.body_message(b"", has_more))
 
     _ON_CONTENT: ClassVar[dict[State, Callable[[AsgiResponder, Message], Awaitable[None]]]] = {
-        State.NO_HEAD: _refuse_early,
-        State.HEAD_HELD: _decide,
-        State.SPOOLING: _read_ahead,
-        State.PASSING_ON: _pass_on,
-        State.SLICING: _slice,
-        State.STOPPING: _stop,
-        State.TAKEN: _drop,
-        State.DONE: _refuse_late,
+        NO_HEAD: _refuse_early,
+        HEAD_HELD: _decide,
+        SPOOLING: _read_ahead,
+        PASSING_ON: _pass_on,
+        SLICING: _slice,
+        STOPPING: _stop,
+        TAKEN: _drop,
+        DONE: _refuse_late,
     }

@@ -112,9 +112,14 @@ def block_after_closing(content: bytes, closable: object) -> Iterable[bytes]:
     """Return content of one block, and close the app's body: nothing more is needed of it."""
     try:
         close_body(closable)
-    except Exception as exc:  # the server hears of it after it has sent the response
-        return ClosingIterator(iter((content,)), None, _RaisesOnClose(exc))
+    except Exception as exc:
+        return block_then_raise(content, exc)
     return (content,)
+
+
+def block_then_raise(content: bytes, failure: Exception) -> Iterable[bytes]:
+    """Return content of one block after ``close()`` has failed: the server hears of it once it has sent all."""
+    return ClosingIterator(iter((content,)), None, _RaisesOnClose(failure))
 
 
 class _RaisesOnClose:

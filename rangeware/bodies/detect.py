@@ -24,7 +24,9 @@ from .sources import DiskFile, SeekableSource, Source
 from .streams import ForwardSource
 from .unwrap import find_file, is_unpatched, open_wrappers, opens_itself
 
-_PAGE = mmap.PAGESIZE  # bytes; the size that files in /sys claim, though they have no block on a disk
+PAGE = mmap.PAGESIZE
+"""Bytes: the size that files in /sys claim, though they have no block on a disk."""
+
 _ACCESS = ("__iter__", "__len__", "__getitem__")
 
 Detector = Callable[[Any, int], SeekableSource | None]
@@ -37,7 +39,7 @@ def find_source(body: object, declared: int | None, block_size: int) -> Source |
     :param declared: the app's Content-Length in bytes; None if it sent none.
     :param block_size: bytes per read, at most.
     """
-    return _find(body, declared, block_size, (_pread_file, _buffer, _seekable_file))
+    return _find(body, declared, block_size, (pread_file, _buffer, _seekable_file))
 
 
 def find_source_cheaply(body: object, declared: int | None, block_size: int) -> Source | None:
@@ -62,16 +64,29 @@ def is_sendable_as_is(body: object, declared: int, is_bounded: bool) -> bool:
         the file from its first byte to its end, so that this must be the content.
     """
     file, _, is_relayed = open_wrappers(body)
+    if _unbuffered(file) is None:
+        return is_relayed and find_file(body) is None
+    return sendable_file(file, declared, is_bounded) is not None
+
+
+def sendable_file(file: Any, declared: int, is_bounded: bool) -> tuple[int, os.stat_result] | None:
+    """Return the position and the status of an open file that can go to the server: see ``is_sendable_as_is``."""
+    raw = _unbuffered(file)
+    if raw is None:
+        return None
     try:
-        raw = file.raw if type(file) is io.BufferedReader else file
-        if type(raw) is not io.FileIO or not (is_unpatched(file) and is_unpatched(raw)):
-            return is_relayed and find_file(body) is None
-        offset, size = raw.tell(), os.fstat(raw.fileno()).st_size
-        if not is_bounded and (offset or size != declared):
-            return False
-        return offset == file.tell() and size - offset >= declared and size != _PAGE
+        offset, status = raw.tell(), os.fstat(raw.fileno())
+        is_there = status.st_size - offset >= declared and status.st_size != PAGE and offset == file.tell()
     except Exception:
-        return False
+        return None
+    is_all = status.st_size == declared and not offset
+    return (offset, status) if is_there and (is_bounded or is_all) else None
+
+
+def _unbuffered(file: Any) -> io.FileIO | None:
+    """Return the unbuffered file in a file that is open for reading; None if it is none, or has methods of its own."""
+    raw = file.raw if type(file) is io.BufferedReader else file
+    return raw if type(raw) is io.FileIO and is_unpatched(file) and is_unpatched(raw) else None
 
 
 def has_descriptor(body: object) -> bool:
@@ -100,7 +115,7 @@ def path_has_length(path: Any, declared: int) -> bool:
     The app has just looked the file up to declare its length, so that this look-up does not wait for a disk.
     """
     try:
-        return os.stat(path).st_size == declared != _PAGE
+        return os.stat(path).st_size == declared != PAGE
     except (OSError, TypeError, ValueError):
         return False
 
@@ -177,7 +192,7 @@ def _none_if_raising(detector: Detector) -> Detector:
 
 
 @_none_if_raising
-def _pread_file(file: Any, block_size: int) -> SeekableSource | None:
+def pread_file(file: Any, block_size: int) -> SeekableSource | None:
     """A regular file on disk, read by its descriptor without moving its position.
 
     Only exact types count: a ``GzipFile`` has a descriptor too, but that gives the compressed bytes.
@@ -189,15 +204,15 @@ def _pread_file(file: Any, block_size: int) -> SeekableSource | None:
     if type(binary) is not io.BufferedReader:
         binary.flush()
     offset, status = file.tell(), os.fstat(raw.fileno())
-    length = status.st_size - offset
+    length, pread, fileno = status.st_size - offset, os.pread, raw.fileno
 
     def read_at(pos: int, size: int) -> bytes:
-        return os.pread(raw.fileno(), size, offset + pos)
+        return pread(fileno(), size, offset + pos)
 
     # Sizes that prove nothing: 0 (as in /proc), one page (as in /sys), and that of anything but a regular file.
     if not stat.S_ISREG(status.st_mode) or length <= 0 and read_at(0, 1):
         return None
-    if status.st_size == _PAGE and not status.st_blocks and not read_at(length - 1, 1):
+    if status.st_size == PAGE and not status.st_blocks and not read_at(length - 1, 1):
         return None
     on_disk = DiskFile(raw, offset, status.st_mtime_ns)
     return SeekableSource(read_at, max(0, length), block_size, on_disk=on_disk)
@@ -210,7 +225,7 @@ def _synced_file(file: Any, block_size: int) -> SeekableSource | None:
     Some servers send from the position of the descriptor, which is ahead of the file's by the bytes in its buffer. A
     seek within the buffer does not change that, so that the file has to go to its end and back.
     """
-    source = _pread_file(file, block_size)
+    source = pread_file(file, block_size)
     if source is not None and source.on_disk is not None and source.on_disk.raw.tell() != source.on_disk.offset:
         file.seek(0, os.SEEK_END)
         file.seek(source.on_disk.offset)
@@ -245,7 +260,7 @@ def _seekable_file(file: Any, block_size: int) -> SeekableSource | None:
     if offset is None:
         return None
     length = file.tell() - offset
-    is_empty_page = type(file) in (io.BufferedReader, io.FileIO) and length == _PAGE and _ends_before(
+    is_empty_page = type(file) in (io.BufferedReader, io.FileIO) and length == PAGE and _ends_before(
         file, offset + length - 1)
     file.seek(offset)
     if file.tell() != offset:

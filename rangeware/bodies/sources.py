@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from ..core.segments import Segment
@@ -91,35 +91,43 @@ class SeekableSource(NamedTuple):
 
         :raises TruncatedSource: if the representation ends early.
         """
-        return b"".join(map(self._read_segment, segments))
+        pieces: list[bytes] = []
+        read_at = self.read_at
+        for segment in segments:
+            if type(segment) is bytes:
+                pieces.append(segment)
+                continue
+            pos, last_pos = segment
+            length = last_pos - pos + 1
+            block = read_at(pos, length)
+            if len(block) != length:
+                block = self._complete(block, pos, length)
+                if len(block) < length:
+                    raise TruncatedSource(pos + len(block), last_pos + 1)
+            pieces.append(block)
+        return b"".join(pieces)
 
-    def _read_segment(self, segment: Segment) -> bytes:
-        if type(segment) is bytes:
-            return segment
-        first_pos, last_pos = segment
-        length = last_pos - first_pos + 1
-        block = self.read_at(first_pos, length)
-        return block if len(block) == length else self._read_rest(block, first_pos, length)
+    def _complete(self, block: bytes, pos: int, length: int) -> bytes:
+        """Complete ``block`` to ``length`` bytes, or to fewer if the representation ends early.
 
-    def _read_rest(self, block: bytes, pos: int, length: int) -> bytes:
-        """Complete ``block`` to ``length`` bytes: ``read()`` may return fewer bytes, and an app's own also more.
-
-        :raises TruncatedSource: if the representation ends early.
+        ``read()`` may return fewer bytes than it is asked for, and an app's own also more.
         """
         blocks, came = [block], len(block)
         while block and came < length:
             block = self.read_at(pos + came, length - came)
             blocks.append(block)
             came += len(block)
-        if came < length:
-            raise TruncatedSource(pos + came, pos + length)
         return b"".join(blocks)[:length]
 
     def render(self, segments: Sequence[Segment]) -> Iterator[bytes]:
-        """Yield the bytes of the segments, joined into full blocks. Each block is sent before more is read."""
+        """Yield the bytes of the segments in blocks. Each block is sent before more is read.
+
+        Large parts are sent as they are read, without a copy. Small ones are joined up to half a block, so that the
+        pieces and their copy are one block of memory.
+        """
         held: list[bytes] = []
-        read_at, block_size = self.read_at, self.block_size
-        room = block_size
+        read_at, most_joined = self.read_at, self.block_size // 2
+        room = most_joined
         for segment in segments:
             if type(segment) is bytes:
                 held.append(segment)
@@ -127,29 +135,55 @@ class SeekableSource(NamedTuple):
                 continue
             pos, last_pos = segment
             length = last_pos - pos + 1
-            if room < length <= block_size:  # so that a small part is read in one go
-                yield b"".join(held)
-                held, room = [], block_size
-            if length <= room:
-                block = read_at(pos, length)
-                held.append(block if len(block) == length else self._read_rest(block, pos, length))
-                room -= length
-                del block  # free it before the next one is read
-                continue
-            while pos <= last_pos:
-                if room <= 0:
-                    yield b"".join(held)
-                    held, room = [], block_size
-                wanted = min(room, last_pos - pos + 1)
-                block = read_at(pos, wanted)
-                if not block:
-                    if held:
-                        yield b"".join(held)  # the bytes before the gap help a client that resumes
-                    raise TruncatedSource(pos, last_pos + 1)
-                if len(block) > wanted:  # the read() of an app's own class may do that
-                    block = block[:wanted]
-                held.append(block)
-                pos += len(block)  # read() may return less than we asked for: count what came
-                room -= len(block)
-                del block
-        yield b"".join(held)
+            if length > room:
+                if held:
+                    yield _joined(held)
+                room = most_joined
+                if length > room:
+                    pos = yield from self._render_large(pos, last_pos)
+                    length = last_pos - pos + 1
+                    if not length:
+                        continue
+            block = read_at(pos, length)
+            if len(block) != length:
+                block = yield from self._complete_or_end(block, pos, length, last_pos, held)
+            held.append(block)
+            room -= length
+            del block  # free it before the next one is read
+        if held:
+            yield _joined(held)
+
+    def _render_large(self, pos: int, last_pos: int) -> Generator[bytes, None, int]:
+        """Yield blocks as they are read; return the position of the rest, which is small enough to be joined."""
+        most_joined = self.block_size // 2
+        while last_pos - pos >= most_joined:
+            length = min(self.block_size, last_pos - pos + 1)
+            block = self.read_at(pos, length)
+            if len(block) != length:
+                block = yield from self._complete_or_end(block, pos, length, last_pos, [])
+            pos += length
+            yield block
+            del block
+        return pos
+
+    def _complete_or_end(
+        self, block: bytes, pos: int, length: int, last_pos: int, held: list[bytes]
+    ) -> Generator[bytes, None, bytes]:
+        """Return the block, completed; if that cannot be, yield what came before the gap for a client that resumes.
+
+        :raises TruncatedSource: if the representation ends early.
+        """
+        block = self._complete(block, pos, length)
+        if len(block) < length:
+            rest = b"".join([*held, block])
+            if rest:
+                yield rest
+            raise TruncatedSource(pos + len(block), last_pos + 1)
+        return block
+
+
+def _joined(pieces: list[bytes]) -> bytes:
+    """Join the pieces, and empty their list: they need not be in memory while the block is sent. One is not copied."""
+    block = b"".join(pieces)
+    pieces.clear()
+    return block

@@ -47,7 +47,7 @@ _WRAPPERS = {
 
 
 @lru_cache(maxsize=256)
-def _wrapper(kind: Any) -> tuple[str, bool] | None:
+def wrapper_of(kind: Any) -> tuple[str, bool] | None:
     """The attribute in which a wrapper of this type keeps its content, and True if it reads it as a file."""
     return _WRAPPERS.get(f"{kind.__module__}.{kind.__qualname__}")
 
@@ -62,7 +62,7 @@ def opens_itself(kind: Any) -> bool:
 def may_be_file(kind: Any) -> bool:
     """True if a body of this type can be a file, opens itself at an offset, or wraps one of these."""
     is_file = issubclass(kind, (io.IOBase, tempfile.SpooledTemporaryFile))
-    return is_file or _wrapper(kind) is not None or opens_itself(kind)
+    return is_file or wrapper_of(kind) is not None or opens_itself(kind)
 
 
 def find_file(body: object) -> Any | None:
@@ -88,7 +88,7 @@ def open_wrappers(body: object) -> tuple[Any, bool, bool]:
     """Return the innermost object in a body; whether a wrapper reads it as a file; whether one relays chunks."""
     file: Any = body
     is_read = is_relayed = False
-    while wrapper := _wrapper(type(file)):  # type: ignore[arg-type]
+    while wrapper := wrapper_of(type(file)):  # type: ignore[arg-type]
         attribute, reads = wrapper
         file = getattr(file, attribute, None)
         is_read, is_relayed = is_read or reads, is_relayed or not reads
@@ -98,7 +98,7 @@ def open_wrappers(body: object) -> tuple[Any, bool, bool]:
 def deletes_file(body: object) -> bool:
     """True if there is a temporary file in this body that is deleted when it is closed."""
     file = body
-    while wrapper := _wrapper(type(file)):  # type: ignore[arg-type]
+    while wrapper := wrapper_of(type(file)):  # type: ignore[arg-type]
         if isinstance(file, tempfile._TemporaryFileWrapper):
             return bool(getattr(getattr(file, "_closer", None), "delete", True))
         file = getattr(file, wrapper[0], None)

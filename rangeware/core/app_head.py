@@ -2,13 +2,14 @@
 
 An adapter reads the head that the app sent into an ``AppHead``. ``describe`` makes the ``Representation`` of it that
 ``core.plan`` decides on; ``validators_of_file`` makes the ETag and Last-Modified that the head of a file lacks.
-``fastpath_length`` lets both adapters skip all that for simple responses.
+``glance`` lets the adapters skip all that for simple responses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 from ..http.dates import EPOCH, format_http_date, parse_http_date
 from ..http.etags import EntityTag, parse_entity_tag
@@ -33,7 +34,13 @@ _OBSTACLES = {
 """Fields whose mere presence means that the response must not be sliced."""
 
 _DECISIVE = frozenset({*_OBSTACLES, "accept-ranges", "content-encoding"})
-_SETTLING_TIME = timedelta(seconds=2)
+SPECIAL_NAMES = _DECISIVE | {
+    "content-digest", "content-length", "content-md5", "content-type", "date", "etag", "last-modified", "server",
+    "trailer"}
+"""Names, in lower case, of the fields that are not the same on a 206 as on a 200, or decide something."""
+
+_SETTLING_TIME = 2 * 10**9  # nanoseconds
+_MICROSECOND = timedelta(microseconds=1)
 _EARLIEST_TIME = 631_152_000 * 10**9  # 1990-01-01, in nanoseconds since 1970
 _LATEST_TIME = 253_402_300_800 * 10**9  # the year 10000: beyond what datetime holds
 
@@ -46,11 +53,7 @@ _HARMLESS = frozenset({
     "Strict-Transport-Security", "Timing-Allow-Origin", "Vary", "Via", "X-Content-Type-Options", "X-Frame-Options",
     "X-Powered-By", "X-Request-Id", "X-Request-ID", "X-Robots-Tag", "X-XSS-Protection",
 })
-"""Fields that do not matter for slicing, and are the same on a 206 as on a 200, in their usual spelling.
-
-Not among them: fields about the content sent (Content-MD5, Content-Digest), Accept-Ranges, and the fields that some
-servers send a second time (Date and Server).
-"""
+"""The commonest of the other fields, in their usual spelling."""
 
 USUAL_NAMES = _HARMLESS | {"Accept-Ranges", "Content-Length", "Content-Type", "ETag", "Last-Modified"}
 """Names of fields in their usual spelling."""
@@ -172,16 +175,38 @@ def validators_of_file(
     :param mtime_ns: time of modification in nanoseconds since 1970.
     :param offset: position in the file of the first byte of the representation.
     """
+    has_tag, has_date = head.get("etag") is not None, head.get("last-modified") is not None
+    now_ns = (now - EPOCH) // _MICROSECOND * 1000
+    return [*missing_validators(has_tag, has_date, complete_length, mtime_ns, offset, now_ns)]
+
+
+def missing_validators(
+    has_tag: bool, has_date: bool, complete_length: int, mtime_ns: int, offset: int, now_ns: int
+) -> tuple[Field, ...]:
+    """Make the validators of a file that the head lacks: see ``validators_of_file``.
+
+    :param now_ns: in nanoseconds since 1970.
+    """
+    if now_ns - mtime_ns >= _SETTLING_TIME:
+        return _settled_validators(has_tag, has_date, complete_length, mtime_ns, offset)
+    if has_date or mtime_ns < _EARLIEST_TIME or mtime_ns >= _LATEST_TIME:
+        return ()
+    return (_last_modified(min(mtime_ns, now_ns)),)  # RFC 9110 8.8.2.1: never later than the Date of the message
+
+
+@lru_cache(maxsize=1024)
+def _settled_validators(
+    has_tag: bool, has_date: bool, complete_length: int, mtime_ns: int, offset: int
+) -> tuple[Field, ...]:
     if not _EARLIEST_TIME <= mtime_ns < _LATEST_TIME:
-        return []
-    age = now - EPOCH - timedelta(microseconds=mtime_ns // 1000)
-    made = []
-    if head.get("last-modified") is None:  # RFC 9110 8.8.2.1: never later than the Date of the message
-        made.append(("Last-Modified", format_http_date(now - max(age, timedelta(0)))))
-    if head.get("etag") is None and age >= _SETTLING_TIME:
-        opaque_tag = f"{complete_length:x}-{mtime_ns:x}" + (f"-{offset:x}" if offset else "")
-        made.append(("ETag", str(EntityTag(opaque_tag))))
-    return made
+        return ()
+    made = () if has_date else (_last_modified(mtime_ns),)
+    suffix = f"-{offset:x}" if offset else ""
+    return made if has_tag else (*made, ("ETag", f'"{complete_length:x}-{mtime_ns:x}{suffix}"'))
+
+
+def _last_modified(time_ns: int) -> Field:
+    return "Last-Modified", format_http_date(EPOCH + timedelta(microseconds=time_ns // 1000))
 
 
 def validators_of_body(
@@ -220,29 +245,33 @@ def describe(
     return Representation(complete_length, head.etag, modified, date, head.get("content-type"), *described)
 
 
-def fastpath_length(fields: Sequence[Field], needs_validators: bool) -> str:
-    """The Content-Length of a 200 with these fields if it obviously can be sliced and lacks nothing; otherwise "".
+def glance(fields: Sequence[Field]) -> tuple[str, bool, bool]:
+    """Read from the fields of a 200 what the fast path needs, if the response obviously can be sliced.
 
-    "" is always safe: it only means that the response takes the general way.
-
-    :param needs_validators: True if missing validators would be made.
+    :returns: the Content-Length; True if there is an ETag; True if there is a Last-Modified. The Content-Length is ""
+        if it is missing, or if anything is unusual, so that the response has to take the general way.
     """
-    length: str | None = None
+    declared = None
     has_tag = has_date = False
     for name, value in fields:
+        if name in _HARMLESS:
+            continue
         if name == "Content-Length":
-            if length is not None:
-                return ""
-            length = value
+            if declared is not None:
+                return "", has_tag, has_date
+            declared = value
         elif name == "Content-Type":
-            if value not in _COMMON_TYPES and (not value or value[0] in "mM"):  # it may be multipart/byteranges
-                return ""
+            if value not in _COMMON_TYPES and (type(value) is not str or value[:1] in "mM"):
+                return "", has_tag, has_date  # it may be multipart/byteranges
         elif name == "ETag":
             has_tag = True
         elif name == "Last-Modified":
             has_date = True
-        elif name not in _HARMLESS:
-            return ""
-    if not length or needs_validators and not (has_tag and has_date):
-        return ""
-    return length if length[0] > "0" and length.isdigit() and length.isascii() and len(length) <= _MOST_DIGITS else ""
+        elif type(name) is not str or name.lower() in SPECIAL_NAMES:
+            return "", has_tag, has_date
+    return declared or "", has_tag, has_date
+
+
+def is_positive(declared: str) -> bool:
+    """True if a Content-Length is obviously a number of bytes, and not 0."""
+    return declared[:1] > "0" and declared.isdigit() and declared.isascii() and len(declared) <= _MOST_DIGITS

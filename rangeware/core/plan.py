@@ -6,11 +6,15 @@ length is known; ``core.reply`` then turns the plan into a status, header fields
 
 from __future__ import annotations
 
-from ..http.ranges import ByteRange, RangeSpec, count_range_specs, parse_range, range_unit
+from ..http.ranges import ByteRange, RangeSpec, has_more_range_specs, parse_range, range_unit, resolve_all
 from .preconditions import failed_precondition, if_range_holds
 from .segments import BOUNDARY_LENGTH, content_length, part_heads
 from .values import Limits, Plan, Reason, Representation, RequestFields
 
+Span = tuple[int, int]
+"""The first and the last position of a range, while there can be very many: plain tuples cost the least."""
+
+_new = tuple.__new__
 _SURPLUS = 4096  # bytes: no response is larger than the complete length and this
 _ANY_BOUNDARY = "-" * BOUNDARY_LENGTH  # as good as any other, where only lengths matter
 
@@ -45,59 +49,58 @@ def _reason_to_ignore(value: str, limits: Limits) -> Reason | None:
     unit = range_unit(value)
     if unit != "bytes":
         return Reason.UNIT if unit else Reason.SYNTAX
-    if len(value) > limits.max_ranges and count_range_specs(value) > limits.max_ranges:  # no spec is shorter than that
+    if len(value) > limits.max_ranges and has_more_range_specs(value, limits.max_ranges):  # no spec is shorter
         return Reason.TOO_MANY_RANGES
     return None
 
 
 def _select(specs: tuple[RangeSpec, ...], selected: Representation) -> Plan:
-    """Resolve the range-specs against the representation."""
+    """Resolve the range-specs, merge the ranges, and order them as the body can give them."""
     if selected.complete_length is None:
         return Plan(200, (), Reason.UNKNOWN_LENGTH)
     if selected.complete_length == 0:  # no Content-Range can describe no bytes: RFC 9110 14.2 allows to ignore Range
         return Plan(200, (), Reason.EMPTY)
-    ranges = [part for spec in specs if (part := spec.resolve(selected.complete_length)) is not None]
-    if not ranges:
+    spans = resolve_all(specs, selected.complete_length)
+    if not spans:
         return Plan(416, (), Reason.UNSATISFIABLE)
-    if len(ranges) == 1:
-        return Plan(206, (ranges[0],), Reason.SLICED)
-    return _select_several(ranges, selected, selected.complete_length + _SURPLUS)
-
-
-def _select_several(ranges: list[ByteRange], selected: Representation, most: int) -> Plan:
-    """Merge the ranges and order them as the body can give them, in a response of ``most`` bytes at the most."""
-    if not _is_ascending(ranges):
-        ranges = _merge(ranges)
+    if len(spans) > 1 and not _is_ascending(spans):
+        spans = _merge(spans)
         if not selected.random_access:
-            ranges.sort()
-    if len(ranges) > 1 and not _fits(most, ranges, selected):
+            spans.sort()
+    ranges = tuple([_new(ByteRange, span) for span in spans])
+    if len(ranges) > 1 and not _fits(selected.complete_length + _SURPLUS, ranges, selected):
         return Plan(200, (), Reason.SURPLUS)
-    return Plan(206, tuple(ranges), Reason.SLICED)
+    return Plan(206, ranges, Reason.SLICED)
 
 
-def _is_ascending(ranges: list[ByteRange]) -> bool:
-    """True if the ranges are in order, and none overlaps or touches the next one."""
+def _is_ascending(spans: list[Span]) -> bool:
+    """True if the spans are in order, and none overlaps or touches the next one."""
     next_pos = -1
-    for first_pos, last_pos in ranges:
+    for first_pos, last_pos in spans:
         if first_pos <= next_pos:
             return False
         next_pos = last_pos + 1
     return True
 
 
-def _merge(ranges: list[ByteRange]) -> list[ByteRange]:
-    """Join overlapping and touching ranges, each at the place of the first of them (RFC 9110 15.3.7.2)."""
-    merged: list[tuple[int, ByteRange]] = []
-    for place, part in sorted(enumerate(ranges), key=lambda numbered: numbered[1]):
-        if merged and part.first_pos <= merged[-1][1].next_pos:
-            before, last = merged.pop()
-            part = ByteRange(last.first_pos, max(last.last_pos, part.last_pos))
-            place = min(before, place)
-        merged.append((place, part))
-    return [part for _, part in sorted(merged)]
+def _merge(spans: list[Span]) -> list[Span]:
+    """Join overlapping and touching spans, each at the place of the first of them (RFC 9110 15.3.7.2)."""
+    ordered = sorted([(first_pos, last_pos, place) for place, (first_pos, last_pos) in enumerate(spans)])
+    merged: list[tuple[int, Span]] = []
+    first_pos, last_pos, place = ordered[0]
+    for first, last, other in ordered:
+        if first > last_pos + 1:
+            merged.append((place, (first_pos, last_pos)))
+            first_pos, last_pos, place = first, last, other
+        if last > last_pos:
+            last_pos = last
+        if other < place:
+            place = other
+    merged.append((place, (first_pos, last_pos)))
+    return [span for _, span in sorted(merged)]
 
 
-def _fits(most: int, ranges: list[ByteRange], selected: Representation) -> bool:
+def _fits(most: int, ranges: tuple[ByteRange, ...], selected: Representation) -> bool:
     """True if multipart/byteranges with these parts has ``most`` bytes at the most."""
     described = selected.complete_length or 0, selected.content_type, _ANY_BOUNDARY
     content = content_length(ranges)

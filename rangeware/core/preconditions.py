@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ..http.dates import parse_http_date
-from ..http.etags import ANY, EntityTag, parse_entity_tag, parse_entity_tags
+from ..http.blocks import trimmed
+from ..http.dates import LONGEST, parse_http_date
+from ..http.etags import EntityTag, is_any, is_tag_list, names_strongly, names_weakly, parse_entity_tag
 from .values import Plan, Reason, Representation, RequestFields
 
 _ONE_SECOND = timedelta(seconds=1)
@@ -31,17 +32,15 @@ def failed_precondition(request: RequestFields, selected: Representation) -> Pla
 
 
 def _if_match_holds(value: str, etag: EntityTag | None) -> bool:
-    tags = parse_entity_tags(value)
-    if tags is None or isinstance(tags, str):
+    if is_any(value) or not is_tag_list(value):
         return True
-    return etag is not None and any(tag.strongly_matches(etag) for tag in tags)  # RFC 9110 13.1.1: strong comparison
+    return etag is not None and names_strongly(value, etag)  # RFC 9110 13.1.1
 
 
 def _if_none_match_holds(value: str, etag: EntityTag | None) -> bool:
-    tags = parse_entity_tags(value)
-    if tags is None or isinstance(tags, str):
-        return tags != ANY
-    return etag is None or not any(tag.weakly_matches(etag) for tag in tags)  # RFC 9110 13.1.2: weak comparison
+    if is_any(value):
+        return False
+    return not is_tag_list(value) or etag is None or not names_weakly(value, etag)  # RFC 9110 13.1.2
 
 
 def _is_modified_after(value: str | None, selected: Representation) -> bool | None:
@@ -61,8 +60,11 @@ def if_range_holds(value: str, selected: Representation) -> bool:
     An entity tag is compared strongly. A date must be exactly Last-Modified, and Last-Modified must be a strong
     validator: at least one second older than the response, for a file can change twice within a second.
     """
-    tag = parse_entity_tag(value)
+    text = trimmed(value, max(LONGEST, len(str(selected.etag))))
+    if not text:
+        return False
+    tag = parse_entity_tag(text)
     if selected.etag is not None and tag.strongly_matches(selected.etag):
         return True
-    date = None if tag.quoted else parse_http_date(value, selected.date)
+    date = None if tag.quoted else parse_http_date(text, selected.date)
     return date is not None and date == selected.last_modified and selected.date - date >= _ONE_SECOND

@@ -67,16 +67,31 @@ def compose(plan: Plan, head: AppHead, selected: Representation, boundary: str) 
     if head.status != 200 or plan.status == 200:
         return _whole(plan, head, selected)
     if plan.status == 206:
-        return _partial(plan, head, selected, boundary)
+        fields = head.without(_DROPPED[206])
+        return partial(plan.ranges, fields, selected.complete_length or 0, selected.content_type, boundary)
     if plan.status == 304:
         return Reply(304, _fields_of_304(head), ())
     return _refusal(plan.status, head, selected)
 
 
-def single_part(part: ByteRange, fields: list[Field], complete_length: int) -> Reply:
-    """Compose a 206 with one range; Content-Range and others are added to ``fields`` in place (RFC 9110 15.3.7.1)."""
-    fields.append(("Content-Range", part.content_range(complete_length)))
-    return _advertised(206, fields, (part,), part.length)
+def partial(
+    ranges: tuple[ByteRange, ...], fields: list[Field], complete_length: int, content_type: str | None, boundary: str
+) -> Reply:
+    """Compose a 206 with these ranges.
+
+    :param fields: those of the representation that stay; others are added in place.
+    :param boundary: see ``compose``.
+    """
+    if len(ranges) == 1:  # RFC 9110 15.3.7.1
+        fields.append(("Content-Range", ranges[0].content_range(complete_length)))
+        return _advertised(206, fields, ranges, ranges[0].length)
+    heads, tail = part_heads(ranges, complete_length, content_type, boundary)
+    segments: list[Segment] = [tail] * (2 * len(heads) + 1)
+    segments[:-1:2], segments[1::2] = heads, ranges
+    # RFC 9110 14.6: the boundary unquoted, since some recipients mishandle quotes
+    fields = [field for field in fields if field[0].lower() != "content-type"]
+    fields.append(("Content-Type", f"multipart/byteranges; boundary={boundary}"))
+    return _advertised(206, fields, tuple(segments), content_length(ranges, (*heads, tail)))
 
 
 def offloaded(head: AppHead, field: Field) -> Reply:
@@ -94,21 +109,6 @@ def offloaded_head(head: AppHead) -> Reply:
     """Compose the response to HEAD for a file that a front server sends on GET, under an ETag that it makes."""
     added = [ACCEPT_RANGES] if head.get("accept-ranges") is None else []
     return Reply(200, [*head.without(("etag",)), *added], None)
-
-
-def _partial(plan: Plan, head: AppHead, selected: Representation, boundary: str) -> Reply:
-    complete_length = selected.complete_length or 0
-    fields = head.without(_DROPPED[206])
-    if len(plan.ranges) == 1:
-        return single_part(plan.ranges[0], fields, complete_length)
-    heads, tail = part_heads(plan.ranges, complete_length, selected.content_type, boundary)
-    segments: list[Segment] = []
-    for before, part in zip(heads, plan.ranges, strict=True):
-        segments += before, part
-    # RFC 9110 14.6: the boundary unquoted, since some recipients mishandle quotes
-    fields = [field for field in fields if field[0].lower() != "content-type"]
-    fields.append(("Content-Type", f"multipart/byteranges; boundary={boundary}"))
-    return _advertised(206, fields, (*segments, tail), content_length(plan.ranges, (*heads, tail)))
 
 
 def _fields_of_304(head: AppHead) -> list[Field]:

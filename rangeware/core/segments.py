@@ -43,8 +43,8 @@ def part_heads(
     delimiter = f"\r\n--{boundary}".encode("latin-1")
     type_line = "" if content_type is None else f"Content-Type: {content_type}\r\n"
     before = delimiter + f"\r\n{type_line}Content-Range: bytes ".encode("latin-1")
-    after = f"/{complete_length}\r\n\r\n".encode("latin-1")
-    return [b"%b%d-%d%b" % (before, *part, after) for part in ranges], delimiter + b"--\r\n"
+    head = before.replace(b"%", b"%%") + b"%%d-%%d/%d\r\n\r\n" % complete_length
+    return [head % part for part in ranges], delimiter + b"--\r\n"
 
 
 def skip_content(segments: Iterable[Segment], length: int) -> list[Segment]:

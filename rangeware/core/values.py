@@ -16,7 +16,12 @@ from ..http.ranges import ByteRange, range_unit
 
 
 class Reason(enum.Enum):
-    """Why a response is what it is. ``str(reason)`` is a sentence for people, ``reason.name`` a label for metrics."""
+    """Why a response is what it is. ``str(reason)`` is a sentence for people, ``reason.name`` a label for metrics.
+
+    >>> reason = environ["rangeware.plan"].reason
+    >>> reason is Reason.SLICED, reason.name, str(reason)
+    (True, 'SLICED', 'the ranges asked for')
+    """
 
     SLICED = "the ranges asked for"
     UNSATISFIABLE = "no range asked for lies within the representation"
@@ -133,7 +138,11 @@ class FrontServer(Protocol):
 
 
 class Plan(NamedTuple):
-    """The decision on a request: the status, the ranges to send (both ends inclusive), and the reason.
+    """The decision on a request. It is in environ (ASGI: in the scope) as ``rangeware.plan``, and ``on_plan`` gets it.
+
+    :param status: 206, 304, 412 or 416; otherwise the app's own, mostly 200.
+    :param ranges: the bytes to send, each with its first and its last position, both inclusive; empty unless it is 206.
+    :param reason: why.
 
     >>> plan = environ["rangeware.plan"]
     >>> plan.status, plan.ranges, str(plan.reason)

@@ -6,10 +6,14 @@ import re
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
+from .blocks import trimmed
+
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 """The beginning of Unix time."""
 
-_OWS = " \t"  # RFC 9110 5.6.3
+LONGEST = len("Wednesday, 06-Nov-94 08:49:37 GMT")
+"""Characters in an HTTP-date, at most."""
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
 _DAY_NAME = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -32,7 +36,7 @@ def parse_http_date(value: str, now: datetime) -> datetime | None:
 
     All three forms of RFC 9110 5.6.7. ``now`` (in UTC) settles the century of a year of two digits.
     """
-    text = value.strip(_OWS)
+    text = trimmed(value, LONGEST)
     for form in _HTTP_DATES:
         match = form.fullmatch(text)
         if match is not None:

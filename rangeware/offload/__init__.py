@@ -1,6 +1,7 @@
 """Off-load: let the front server send files, once the app has said who may have them.
 
-``front_servers`` has one class for each kind of front server, given to a middleware as its option ``offload``.
+There is one class for each kind of front server: nginx, Apache and lighttpd. It is given to a middleware as its option
+``offload``.
 """
 
 from .front_servers import XAccelRedirect, XLighttpdSendFile, XSendfile

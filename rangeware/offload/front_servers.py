@@ -135,8 +135,8 @@ class XAccelRedirect(_FrontServer):
 
     >>> app.wsgi_app = RangeMiddleware(app.wsgi_app, offload=XAccelRedirect({"/srv/media/": "/protected/"}))
 
-    nginx makes ETag and Last-Modified by itself, and keeps of the app's fields only those that its manual names:
-    ``docs/past-one-machine.md`` has a configuration that keeps the others as well.
+    nginx makes ETag and Last-Modified by itself, and keeps of the app's fields only those that its manual names. The
+    documentation has a configuration that keeps the others as well ("Past one machine").
 
     :param roots: the folders whose files are handed over, with the URI path of the ``internal`` location that has the
         folder as its ``alias``. Files must be readable for nginx.
@@ -164,7 +164,7 @@ class XSendfile(_FrontServer):
     >>> app.wsgi_app = RangeMiddleware(app.wsgi_app, offload=XSendfile(["/srv/media"]))
 
     Version 0.12, which distributions have, takes the path as it is; 1.0 decodes it. So a file is handed over only if
-    both find it, and sent from here if its path has a ``%`` or a control character, or a blank at its end.
+    both find it, and sent from Python if its path has a ``%`` or a control character, or a blank at its end.
 
     :param roots: the folders whose files are handed over, each in ``XSendFilePath``; or a mapping of folders to their
         paths on the front server, where these differ. Files must be readable for the front server.
@@ -187,7 +187,7 @@ class XLighttpdSendFile(_FrontServer):
 
     The field is ``X-Sendfile``: ``X-LIGHTTPD-send-file`` counts with FastCGI only, and would reach the client from
     mod_proxy. lighttpd refuses paths that are not UTF-8, and reads each control character as ``_``, which may be the
-    name of another file: such files are sent from here.
+    name of another file: such files are sent from Python.
 
     :param roots: the folders whose files are handed over, each in ``x-sendfile-docroot``; or a mapping of folders to
         their paths on the front server, where these differ. Files must be readable for the front server.

@@ -63,7 +63,7 @@ class FsspecBody(OpenableBody):
     without saying so is noticed only when a range is read.
 
     :param fs: the file system; an asynchronous one is used through its synchronous interface.
-    :param path: of the file, in this file system.
+    :param path: the path of the file in this file system.
     :param block_size: bytes per read and request, at most.
     :ivar content_type: as the store knows it; None if it does not.
     :raises FileNotFoundError: from the constructor, if there is no such file.
@@ -111,7 +111,8 @@ class FsspecBody(OpenableBody):
         and fsspec keeps a file system for each such text. Let no client choose a part of it: a path that one may choose
         goes to the constructor.
 
-        :param storage_options: of the file system.
+        :param url: as ``fsspec.open`` takes it.
+        :param storage_options: of the file system, as ``fsspec.open`` takes them.
         """
         return cls(*url_to_fs(url, **storage_options))
 

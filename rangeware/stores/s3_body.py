@@ -46,18 +46,20 @@ class S3Body(OpenableBody):
     it in a thread. The danger: a client that has sent a request before a fork must not be used after it, as would
     happen under ``gunicorn --preload``: the processes would share its connections.
 
-    :param client: ``boto3.client("s3")``.
-    :param version_id: of the version to send, in a bucket with versions; None for the current one.
+    :param client: a client of boto3: ``boto3.client("s3")``.
+    :param bucket: the name of the bucket.
+    :param key: the key of the object in it.
+    :param version_id: the id of the version to send, in a bucket with versions; None for the current one.
     :param block_size: bytes per read, at most.
     :param extra_args: further arguments for HEAD and GET, such as ``{"RequestPayer": "requester"}``.
-    :ivar headers: what the store knows to be said about the content: Content-Type, Content-Encoding, Cache-Control ...
+    :ivar headers: the headers that the store has for the content: Content-Type, Content-Encoding, Cache-Control ...
         With Content-Length and ETag, for a framework that leaves the body out on HEAD.
-    :ivar metadata: the metadata that whoever uploaded the object gave it.
+    :ivar metadata: the metadata that the object was given when it was uploaded.
     :raises ClientError: from the constructor, if there is no such object, or it may not be read.
     """
 
     def __init__(
-        self, client: Any, bucket: str, key: str, *, version_id: str | None = None, block_size: int = 131_072,
+        self, client: Any, bucket: str, key: str, *, version_id: str | None = None, block_size: int = 126_976,
         extra_args: Mapping[str, Any] | None = None,
     ) -> None:
         self._client, self._block_size = client, Options(block_size=block_size).block_size

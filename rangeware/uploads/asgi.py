@@ -5,19 +5,16 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from ..asgi import AsgiRangeMiddleware
 from ..backends import AsyncBackend, Threads, current_backend
 from .engine import Exchange, FinishedUpload, Intake
-from .protocol.values import Fields, Refusal, Request, Response
-from .service import OptionsDict, Service, check_id, owner_of
+from .protocol.values import Fields, Refusal, Request, Response, Upload
+from .service import Service, check_id, owner_of
 from .storage import Storage
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 App = Callable[[Any, Any, Any], Awaitable[Any]]
 
@@ -31,14 +28,39 @@ class AsgiUploadApp:
 
     >>> application = AsgiUploadApp(FileStorage("uploads"), path="/files/", max_size=10 * 2**30)
 
-    See ``UploadApp`` for the parameters. ``authorize`` gets the scope; it and ``finished`` may be coroutine functions.
-    ``authorize`` is called in the event loop, ``finished`` in a thread unless it is a coroutine function.
+    It speaks tus 1.0 and "Resumable Uploads for HTTP", on asyncio and trio.
 
-    :raises InvalidOption: if an option has a value that cannot work.
+    :param storage: where uploads are stored: a ``FileStorage`` or an ``S3Storage``.
+    :param app: gets all requests that are not below ``path``, and WebSocket and lifespan; None answers them with 404.
+    :param path: the URL path where uploads are created, such as ``"/files/"``; begins and ends with "/", and counts
+        from where the app is mounted. No other page of the site may be below it.
+    :param max_size: bytes that a file may have; None for no limit. The danger of None: one file can fill the disk.
+    :param expires: seconds after the last write, when an unfinished upload ends; ``clean()`` then removes it. None
+        for never. The danger of None: uploads that clients have given up stay for ever.
+    :param authorize: called before each request with the scope, an action ("create", "append", "see" or "end") and the
+        ``Upload``. It returns False, or raises ``Refused``, to refuse; a text returned at "create" is the name of the
+        owner. It may be a coroutine function; it is called in the event loop. The danger of None: everybody may upload,
+        and whoever knows the address of an upload may read, continue and remove it.
+    :param finished: called with a ``FinishedUpload`` when its last byte is stored: exactly once, unless it raises.
+        If it raises, the client is told, and can complete the upload later, which calls it again. It may be a coroutine
+        function; any other function is called in a thread.
+    :param download: True sends finished files to GET, with ranges; False refuses GET with 405.
+    :param cors: origins whose pages may use the uploads, such as ``["https://films.example"]``; ``("*",)`` for all,
+        without cookies; ``()`` for none. The danger: the scripts of an origin named here act for your users.
+    :param trust_forwarded: True makes the addresses of uploads of X-Forwarded-Proto and X-Forwarded-Host; False makes
+        relative ones. The danger of True: without a proxy that sets both fields, a client chooses the address.
+    :raises InvalidOption: naming the option that has a value that cannot work.
     """
 
-    def __init__(self, storage: Storage, *, app: App | None = None, **options: Unpack[OptionsDict]) -> None:
-        self._service = Service(storage, **options)
+    def __init__(
+        self, storage: Storage, *, app: App | None = None, path: str = "/", max_size: int | None = None,
+        expires: float | None = None, authorize: Callable[[Any, str, Upload], object] | None = None,
+        finished: Callable[[FinishedUpload], object] | None = None, download: bool = True,
+        cors: Collection[str] = ("*",), trust_forwarded: bool = False,
+    ) -> None:
+        self._service = Service(
+            storage, path=path, max_size=max_size, expires=expires, authorize=authorize, finished=finished,
+            download=download, cors=cors, trust_forwarded=trust_forwarded)
         self._threads = Threads(_THREADS)
         self._app = app
 

@@ -1,9 +1,10 @@
 """``ChunkedUploadApp``: chunked upload forms of pages that exist, WebUploader's and Resumable.js's, for WSGI.
 
-Such a page cuts a file, and sends each chunk as a form of its own. ``forms`` reads a form, ``chunks`` stores the chunk;
-here it is decided what a request asks for. A file is complete as soon as its last missing chunk has come, whether the
-page asks for a merge afterwards or not.
+Such a page cuts a file, and sends each chunk as a form of its own. A file is complete as soon as its last missing chunk
+has come, whether the page asks for a merge afterwards or not.
 """
+
+# ``forms`` reads a form, ``chunks`` stores the chunk; here it is decided what a request asks for.
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..http.ranges import parse_complete_length
 from .chunks import Chunk, Chunks, is_done
-from .engine import Hook
+from .engine import FinishedUpload
 from .forms import check_parser, read_body, read_fields, read_file
 from .protocol.values import Reason, Refusal, Request, Upload
 from .service import Service, owner_of
@@ -47,18 +48,20 @@ class ChunkedUploadApp:
     be anything. So visitors without a name of their own from ``authorize`` can mix up each other's chunks.
 
     :param storage: where uploads are stored; best not one that an ``UploadApp`` serves, since ids can be guessed here.
-    :param max_size: bytes that a file may have.
+    :param max_size: bytes that a file may have; None for no limit. The danger of None: one file can fill the disk.
     :param authorize: called with environ, "create" and the upload, as far as it is known, before each request. It
         returns False, or raises ``Refused``, to refuse; else the owner's name, the same for all requests of one user.
+        The danger of None: everybody may upload.
     :param finished: called with a ``FinishedUpload`` once all chunks are there: exactly once, unless it raises.
-    :param path: begins and ends with "/". Below where the app is mounted.
-    :raises InvalidOption: if an option has a value that cannot work, or ``multipart`` is missing.
+    :param path: the URL path of the app, such as ``"/upload/"``; begins and ends with "/", and counts from where the
+        app is mounted.
+    :raises InvalidOption: naming the option that has a value that cannot work; also if ``multipart`` is missing.
     """
 
     def __init__(
         self, storage: Storage, *, max_size: int | None = None,
-        authorize: Callable[[Environ, str, Upload], object] | None = None, finished: Hook | None = None,
-        path: str = "/",
+        authorize: Callable[[Environ, str, Upload], object] | None = None,
+        finished: Callable[[FinishedUpload], object] | None = None, path: str = "/",
     ) -> None:
         check_parser()
         self._service = Service(storage, path, max_size, authorize=authorize, finished=finished)

@@ -33,7 +33,7 @@ class Refused(Refusal):
     """Raise it in ``authorize`` or ``finished`` to refuse a request or a file.
 
     :param status: the status code of the response.
-    :param text: for the client.
+    :param text: content of the response, which the client gets.
 
     >>> raise Refused(422, "not a picture")
     Traceback (most recent call last):
@@ -47,7 +47,13 @@ class Refused(Refusal):
 class FinishedUpload:
     """A file that has been uploaded, as the ``finished`` hook gets it.
 
-    :param upload: its ``id``, ``length``, ``metadata`` and ``owner``. The metadata is what the client wrote.
+    >>> def finished(file):
+    ...     print(file.upload.metadata.get("filename"), file.digest().hex())
+    >>> application = UploadApp(FileStorage("uploads"), finished=finished)
+
+    :param storage: has the file.
+    :param upload: its ``id``, ``length`` in bytes, ``metadata`` and ``owner``. The client wrote the metadata: do not
+        trust it.
     """
 
     def __init__(self, storage: Storage, upload: Upload) -> None:
@@ -59,7 +65,10 @@ class FinishedUpload:
         return self._storage.open(self.upload.id)
 
     def digest(self, algorithm: str = "sha256") -> bytes:
-        """Compute a digest of the file, which is read for it."""
+        """Compute a digest of the file, which is read for it.
+
+        :param algorithm: as ``hashlib`` names it.
+        """
         digest = hashlib.new(algorithm)
         with self.open() as file:
             for block in iter(lambda: file.read(_BLOCK), b""):

@@ -27,6 +27,7 @@ from .usage import Usage
 
 _STORED = ("length", "metadata", "raw_metadata", "owner", "concat", "ends_at_length")
 _WRITE_BACK = 16 << 20  # bytes
+_MOVES = 3  # renames when an upload is finished: of its bytes once, of its description twice
 _ID = re.compile("[0-9a-f]{32}")
 
 
@@ -40,7 +41,7 @@ class FileStorage:
     :param user_quota: bytes that the uploads of one owner may have; None for no limit.
     :raises InvalidOption: if the two folders are not on the same file system.
 
-    >>> storage = FileStorage("uploads", quota=10**9)
+    >>> storage = FileStorage("uploads", quota=10 * 2**30)  # 10 GiB
     """
 
     reserved = sys.maxsize
@@ -97,12 +98,10 @@ class FileStorage:
 
     def find(self, id: str) -> Upload:
         """See ``Storage.find``."""
-        with contextlib.suppress(FileNotFoundError):  # moved between two of our calls: look again
-            return self._find(id)
-        try:
-            return self._find(id)
-        except FileNotFoundError:
-            raise Refusal(Reason.MISSING) from None
+        for _ in range(_MOVES + 1):
+            with contextlib.suppress(FileNotFoundError):  # moved between two of our calls: look again
+                return self._find(id)
+        raise Refusal(Reason.MISSING)
 
     def _find(self, id: str) -> Upload:
         upload, unchecked_from = self._load(id)

@@ -59,8 +59,8 @@ class S3Storage:
     Credentials must allow to get, put, list and delete objects, and to list and abort multipart uploads.
 
     :param directory: the local folder for descriptions and incomplete parts; made if it does not exist.
-    :param bucket: its name.
-    :param prefix: of all keys, such as "uploads/".
+    :param bucket: the name of the bucket.
+    :param prefix: the beginning of all keys, such as ``"uploads/"``.
     :param client: a boto3 client of S3, which decides on retries and timeouts; None makes one.
     :param part_size: bytes of a part, whole MiB from 5 MiB to 5 GiB. It grows for files that would have too
         many parts, and the local disk needs as much for each upload that is under way; twice as much while a checksum

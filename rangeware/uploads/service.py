@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from os import PathLike
+from typing import Any
 from urllib.parse import quote
 
 from ..errors import InvalidOption
 from ..http.ranges import parse_complete_length
 from .cleaning import clean
-from .engine import Exchange, Hook
+from .engine import Exchange, FinishedUpload, Hook
 from .protocol import dialects
 from .protocol.values import Fields, Limits, Reason, Refusal, Request, Response, Upload
 from .storage import Storage
@@ -23,34 +24,24 @@ _MOST = {"max_size": 2**62, "expires": 10**10}  # bytes, and seconds: 300 years
 _NOT_IN_NAMES = re.compile(r"[\x00-\x1f\x7f\"\\/]")
 
 
-class OptionsDict(TypedDict, total=False):
-    """The options as keyword arguments, for type checkers."""
-
-    path: str
-    max_size: int | None
-    expires: float | None
-    authorize: Callable[[Any, str, Upload], object] | None
-    finished: Hook | None
-    download: bool
-    cors: Collection[str]
-    trust_forwarded: bool
-
-
 @dataclass(frozen=True)
 class Service:
-    """The options of an upload app; see ``UploadApp``."""
+    """The storage and the options of an upload app. ``UploadApp`` describes each of them."""
 
     storage: Storage
     path: str = "/"
     max_size: int | None = None
     expires: float | None = None
     authorize: Callable[[Any, str, Upload], object] | None = None
-    finished: Hook | None = None
+    finished: Callable[[FinishedUpload], object] | None = None
     download: bool = True
     cors: Collection[str] = ("*",)
     trust_forwarded: bool = False
 
     def __post_init__(self) -> None:
+        if not callable(getattr(self.storage, "create", None)):
+            hint = f"; did you mean FileStorage({self.storage!r})?" if isinstance(self.storage, (str, PathLike)) else ""
+            raise InvalidOption(f"storage must be a FileStorage or an S3Storage, not {self.storage!r}{hint}")
         if not (self.path.startswith("/") and self.path.endswith("/")):
             raise InvalidOption(f"path must begin and end with '/', not {self.path!r}")
         for name in ("max_size", "expires"):

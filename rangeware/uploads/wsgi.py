@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from wsgiref.util import FileWrapper
 
 from ..wsgi import RangeMiddleware
-from .engine import Exchange, Intake
-from .protocol.values import Fields, Reason, Refusal, Request, Response
-from .service import OptionsDict, Service, check_id, owner_of
+from .engine import Exchange, FinishedUpload, Intake
+from .protocol.values import Fields, Reason, Refusal, Request, Response, Upload
+from .service import Service, check_id, owner_of
 from .storage import Storage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
-    from typing_extensions import Unpack
 
 Environ = dict[str, Any]
 
@@ -32,25 +31,36 @@ class UploadApp:
 
     >>> application = UploadApp(FileStorage("uploads"), path="/files/", max_size=10 * 2**30)
 
-    Without ``authorize`` everybody may upload, and whoever knows the address of an upload may read and remove it.
-
-    :param storage: where uploads are stored.
+    :param storage: where uploads are stored: a ``FileStorage`` or an ``S3Storage``.
     :param app: gets all requests that are not below ``path``; None answers them with 404.
-    :param path: where uploads are created; begins and ends with "/". Below where the app is mounted.
-    :param max_size: bytes that a file may have.
-    :param expires: seconds after the last write, when an unfinished upload ends.
-    :param authorize: called with environ, an action ("create", "append", "see" or "end") and the upload before each
-        request. It returns False, or raises ``Refused``, to refuse; at "create" it may return the owner's name.
-    :param finished: called with a ``FinishedUpload`` once its last byte is stored: exactly once, unless it raises.
+    :param path: the URL path where uploads are created, such as ``"/files/"``; begins and ends with "/", and counts
+        from where the app is mounted. No other page of the site may be below it.
+    :param max_size: bytes that a file may have; None for no limit. The danger of None: one file can fill the disk.
+    :param expires: seconds after the last write, when an unfinished upload ends; ``clean()`` then removes it. None
+        for never. The danger of None: uploads that clients have given up stay for ever.
+    :param authorize: called before each request with environ, an action ("create", "append", "see" or "end") and the
+        ``Upload``. It returns False, or raises ``Refused``, to refuse; a text returned at "create" is the name of the
+        owner. The danger of None: everybody may upload, and whoever knows the address of an upload may read,
+        continue and remove it.
+    :param finished: called with a ``FinishedUpload`` when its last byte is stored: exactly once, unless it raises.
         If it raises, the client is told, and can complete the upload later, which calls it again.
-    :param download: False refuses to send the content of finished uploads.
-    :param cors: origins whose pages may use the uploads; "*" for all, without cookies; empty for none.
-    :param trust_forwarded: True believes X-Forwarded-Proto and X-Forwarded-Host: only behind a proxy that sets them.
-    :raises InvalidOption: if an option has a value that cannot work.
+    :param download: True sends finished files to GET, with ranges; False refuses GET with 405.
+    :param cors: origins whose pages may use the uploads, such as ``["https://films.example"]``; ``("*",)`` for all,
+        without cookies; ``()`` for none. The danger: the scripts of an origin named here act for your users.
+    :param trust_forwarded: True makes the addresses of uploads of X-Forwarded-Proto and X-Forwarded-Host; False makes
+        relative ones. The danger of True: without a proxy that sets both fields, a client chooses the address.
+    :raises InvalidOption: naming the option that has a value that cannot work.
     """
 
-    def __init__(self, storage: Storage, *, app: WSGIApplication | None = None, **options: Unpack[OptionsDict]) -> None:
-        self._service = Service(storage, **options)
+    def __init__(
+        self, storage: Storage, *, app: WSGIApplication | None = None, path: str = "/", max_size: int | None = None,
+        expires: float | None = None, authorize: Callable[[Any, str, Upload], object] | None = None,
+        finished: Callable[[FinishedUpload], object] | None = None, download: bool = True,
+        cors: Collection[str] = ("*",), trust_forwarded: bool = False,
+    ) -> None:
+        self._service = Service(
+            storage, path=path, max_size=max_size, expires=expires, authorize=authorize, finished=finished,
+            download=download, cors=cors, trust_forwarded=trust_forwarded)
         self._app = app
         self._send_content = RangeMiddleware(_content_app)
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from difflib import get_close_matches
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.options import Options
 from ..errors import InvalidOption
@@ -31,17 +32,22 @@ def main(app: WSGIApplication, global_conf: dict[str, str], /, **local_conf: str
 
     >>> app = main(app, {}, max_ranges="50", preconditions="false", on_plan="films.metrics:count")
 
+    :param app: the WSGI application of the next section.
     :param global_conf: the ini file's settings for all sections; not used.
     :param local_conf: options by name, as text. A callable is given as ``package.module:attribute``, and imported.
     :raises InvalidOption: if a value cannot be read or cannot work, and for a name that is not an option.
     """
-    options = Options.from_mapping({name: _value(name, text) for name, text in local_conf.items()})
-    return RangeMiddleware(app, **vars(options))
+    options: dict[str, Any] = {name: _value(name, text) for name, text in local_conf.items()}
+    return RangeMiddleware(app, **options)
 
 
 def _value(name: str, text: str) -> object:
-    """Read the value of an option, as the type of its default says; the text itself if there is no such option."""
-    read, wanted = _READERS.get(type(_DEFAULTS.get(name, "")), (str, "text"))
+    """Read the value of an option, as the type of its default says."""
+    if name not in _DEFAULTS:
+        near = get_close_matches(name, _DEFAULTS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(_DEFAULTS)}"
+        raise InvalidOption(f"{name}={text!r} is not an option; {hint}")
+    read, wanted = _READERS[type(_DEFAULTS[name])]
     try:
         return read(text)
     except (LookupError, ValueError, ImportError, AttributeError) as exc:

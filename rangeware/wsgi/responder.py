@@ -20,10 +20,9 @@ from ..bodies.streams import ForwardSource, PeekableChunks
 from ..bodies.unwrap import closable_of
 from ..core.app_head import AppHead, Field
 from ..core.options import Options
-from ..core.reply import ACCEPT_RANGES, Reply
+from ..core.reply import Reply
 from ..core.values import Plan, RequestFields
 from ..responder import AppCopy, Responder, with_file_segments, with_segments
-from . import fastpath
 from .file_wrapper import FileWrapper
 from .sendfile import can_send, via_server_wrapper, would_skip_read
 from .write import Write, WriteAdapter
@@ -41,9 +40,14 @@ _STATUS_LINES = {
     416: "416 Range Not Satisfiable",
 }
 _PLAIN_GET = RequestFields("GET")
+PRECONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 
 _DOUBLING = ("a2wsgi.wsgi", "hypercorn.app_wrappers", "werkzeug.serving")
 """Modules of the servers that send a Date and a Server of their own even if the app has sent them."""
+
+OURS = frozenset({
+    *PRECONDITIONS, "HTTP_IF_RANGE", "HTTP_RANGE", "rangeware.if_range", "rangeware.range", "wsgi.file_wrapper"})
+"""The keys in which the copy of environ for the app differs from the server's own."""
 
 NO_HEAD, HEAD_HELD, COMMITTED, PASSED_ON = range(4)
 """Stages of a response: no head yet; a head that the app may still replace; too late to replace it; all is up to the
@@ -55,56 +59,49 @@ class WsgiResponder:
 
     # The body is not kept here: it may hold us, as the start_response that it was made with, and the cycle would keep
     # both alive, with a file that only the end of the body closes (CherryPy's).
-    __slots__ = ("_copy", "_environ", "_fields", "_options", "_request", "_responder", "_server_start",
-                 "_server_write", "_stage", "_status", "_written")
+    __slots__ = ("_before", "_copy", "_environ", "_given", "_options", "_request", "_responder", "_server_start",
+                 "_written", "fields", "server_write", "stage", "status")
+
+    status: str
+    fields: list[Field]
+    server_write: Write | None
 
     def __init__(self, options: Options, environ: Environ, start_response: StartResponse,
-                 request: RequestFields = _PLAIN_GET, copy: AppCopy | None = None) -> None:
+                 request: RequestFields = _PLAIN_GET, given: Environ | None = None,
+                 before: Environ | None = None) -> None:
+        self.stage = NO_HEAD
         self._options = options
         self._environ = environ
-        self._request = request
-        self._copy = copy
         self._server_start = start_response
-        self._stage = NO_HEAD
+        self._request = request
         self._written: WriteAdapter | None = None
+        self._given = given
+        self._before = before
+        self._copy: AppCopy | None = None
 
     def __call__(self, status: str, headers: list[Field], exc_info: OptExcInfo | None = None) -> Write:
         """Take the app's head (PEP 3333, ``start_response``)."""
-        if self._stage or exc_info is not None:
-            if self._stage == PASSED_ON:
+        if self.stage or exc_info is not None:
+            if self.stage == PASSED_ON:
                 return self._server_start(status, headers, exc_info)
             self._check_restart(exc_info)
         else:
-            self._stage = HEAD_HELD
-        self._status = status
-        self._fields = [*headers]  # the app may change its own list
+            self.stage = HEAD_HELD
+        self.status = status
+        self.fields = [*headers]  # the app may change its own list
         return self._write
 
     def _check_restart(self, exc_info: OptExcInfo | None) -> None:
         """Refuse a call that comes too late, or a second one without ``exc_info``, as PEP 3333 demands."""
         if exc_info is None and self._has_head():
             raise AssertionError("start_response was called twice without exc_info")
-        if exc_info is not None and exc_info[1] is not None and self._stage == COMMITTED:
+        if exc_info is not None and exc_info[1] is not None and self.stage == COMMITTED:
             raise exc_info[1].with_traceback(exc_info[2])
-        self._stage = max(self._stage, HEAD_HELD)
+        self.stage = max(self.stage, HEAD_HELD)
 
     def _has_head(self) -> bool:
         """True once the app has called ``start_response``, with whatever status."""
-        return hasattr(self, "_status")
-
-    def respond_to_plain_get(self, body: Iterable[bytes]) -> Iterable[bytes]:
-        """Return the content for the server, after the app has answered a plain GET with ``body``."""
-        if self._stage == HEAD_HELD and self._status == "200 OK":
-            try:
-                if fastpath.passes_unchanged(self._fields, body, self._environ.get("wsgi.file_wrapper")):
-                    self._stage = PASSED_ON
-                    self._fields.append(ACCEPT_RANGES)
-                    self._server_write = self._server_start(self._status, self._fields)
-                    return body
-            except BaseException:
-                close_and_log(closable_of(body))
-                raise
-        return self.respond(body)
+        return hasattr(self, "status")
 
     def respond(self, body: Iterable[bytes]) -> Iterable[bytes]:
         """Return the content for the server, after the app has answered with ``body``."""
@@ -112,7 +109,7 @@ class WsgiResponder:
         self._responder = self._make_responder()
         try:
             closable = self._closable(body)
-            if self._stage == NO_HEAD:
+            if self.stage == NO_HEAD:
                 if isinstance(body, (Awaitable, AsyncIterable)) and not hasattr(body, "__iter__"):
                     raise not_wsgi(body)
                 body = self._peek(body)
@@ -122,57 +119,60 @@ class WsgiResponder:
                 return body
             if self._written is not None:
                 return ClosingIterator(self._written.rest(body), self._written.missing, closable)
-            if self._request.range is None or self._needs_closer_look():
-                return self._respond(body, closable)
-            return self._respond_with_one_range(self._request.range, body, closable)
+            return self._respond(body, closable)
         except BaseException:
             close_and_log(closable)
             raise
 
-    def _needs_closer_look(self) -> bool:
-        """True if a request with Range cannot take the fast path."""
-        request = self._request
-        is_conditional = request.needs_validators or self._options.offload is not None
-        return is_conditional or request.method != "GET" or self._status != "200 OK"
+    def respond_with(self, plan: Plan, reply: Reply, source: Source, body: Iterable[bytes]) -> Iterable[bytes]:
+        """Return the content for the server, after a 206 has been decided for the app's ``body``.
+
+        :param source: of the body.
+        """
+        self._responder = self._make_responder()
+        closable = self._closable(body)
+        try:
+            self._commit(plan, reply)
+            return self._render(reply, source, closable)
+        except BaseException:
+            close_and_log(closable)
+            raise
 
     def _make_responder(self) -> Responder:
-        carry_backs = () if self._copy is None else (self._copy.carry_back,)
+        carry_backs = () if self._given is None else (self.carry_back,)
         return Responder(self._options, self._environ, self._request, carry_backs)
+
+    def carry_back(self) -> None:
+        """Apply to the server's environ what the app has changed in its copy since the last call."""
+        if self._copy is None:
+            given = self._environ if self._given is None else self._given
+            self._copy = AppCopy(self._environ, given, OURS, self._before)
+        self._copy.carry_back()
 
     def _closable(self, body: Iterable[bytes]) -> object:
         """Return what closes this body. What the app writes into its environ until then is carried back after it."""
         closable = closable_of(body)
-        if self._copy is None or type(body) in (list, tuple):
+        if self._given is None or type(body) in (list, tuple):
             return closable
-        return ClosingThen(closable, self._copy.carry_back)
+        return ClosingThen(closable, self.carry_back)
 
     def _peek(self, body: Iterable[bytes]) -> PeekableChunks:
         """Pull the first chunk of the body: until then the app may start its response, or start it again."""
         chunks = PeekableChunks(body)
         if chunks.peek():
-            self._stage = max(self._stage, COMMITTED)
+            self.stage = max(self.stage, COMMITTED)
         return chunks
 
-    def _respond_with_one_range(self, value: str, body: Iterable[bytes], closable: object) -> Iterable[bytes]:
-        """Respond to Range without a condition, in few steps if it is a single range."""
-        source, plan, reply = fastpath.respond_with_one_range(value, self._fields, body, self._options.block_size)
-        if source is None or plan is None or reply is None:
-            return self._respond(body, closable, source)
-        self._commit(plan, reply)
-        return self._render(reply, source, closable)
-
-    def _respond(self, body: Iterable[bytes], closable: object, source: Source | None = None) -> Iterable[bytes]:
+    def _respond(self, body: Iterable[bytes], closable: object) -> Iterable[bytes]:
         """Respond in the general way.
 
         :param closable: closed instead of the body, if that is not iterated over.
-        :param source: of the body, if it has been looked for.
         """
-        head = AppHead(_status_code(self._status), self._fields)
+        head = AppHead(_status_code(self.status), self.fields)
         server_wrapper = self._environ.get("wsgi.file_wrapper")
-        if self._copy is None and would_skip_read(server_wrapper, body):
+        if self._given is None and would_skip_read(server_wrapper, body):
             body = FileWrapper(body)
-        if source is None:
-            source = self._responder.find_source(head, body)
+        source = self._responder.find_source(head, body)
         offloaded = self._responder.offload(head, source, body)
         if offloaded is not None:
             self._commit(*offloaded)
@@ -218,12 +218,12 @@ class WsgiResponder:
     def _commit(self, plan: Plan, reply: Reply) -> Write:
         """Publish the plan, for whoever reads it from within ``start_response``, and give the head to the server."""
         self._responder.publish(plan)
-        self._stage = COMMITTED if reply.segments is not None else PASSED_ON
-        status = self._status
+        self.stage = COMMITTED if reply.segments is not None else PASSED_ON
+        status = self.status
         if status[:3] == "200":
             status = _STATUS_LINES.get(reply.status, status)
-        self._server_write = self._server_start(status, _without_doubled_fields(reply.fields, self._server_start))
-        return self._server_write
+        self.server_write = self._server_start(status, _without_doubled_fields(reply.fields, self._server_start))
+        return self.server_write
 
     def _content(
         self, reply: Reply, source: Source | None, body: Iterable[bytes], closable: object
@@ -240,7 +240,7 @@ class WsgiResponder:
         """Return the app's own body, whose end must be noticed if the app may write into its environ until then."""
         if type(body) in (list, tuple):  # some servers send the head with the first block, so that there must be one
             return body or (b"",)
-        return body if self._copy is None else ClosingIterator(chain(body), None, closable)
+        return body if self._given is None else ClosingIterator(chain(body), None, closable)
 
     def _render(self, reply: Reply, source: Source, closable: object) -> Iterable[bytes]:
         """Return content with bytes of the representation: one block, the server's own wrapper, or our blocks."""
@@ -255,8 +255,8 @@ class WsgiResponder:
 
     def _write(self, data: bytes) -> None:
         """Take content from the app (PEP 3333, the callable that ``start_response`` returns)."""
-        if self._stage == PASSED_ON and self._written is None and self._server_write is not None:
-            self._server_write(data)  # from within the iterable: PEP 3333 forbids it, but servers allow it
+        if self.stage == PASSED_ON and self._written is None and self.server_write is not None:
+            self.server_write(data)  # from within the iterable: PEP 3333 forbids it, but servers allow it
             return
         if self._written is None:
             self._written = self._begin_writing()
@@ -264,7 +264,7 @@ class WsgiResponder:
 
     def _begin_writing(self) -> WriteAdapter:
         self._responder = self._make_responder()
-        head = AppHead(_status_code(self._status), self._fields)
+        head = AppHead(_status_code(self.status), self.fields)
         plan, reply = self._responder.plan(head, self._responder.find_source(head, iter(())))
         write = self._commit(plan, reply)
         if self._request.method == "HEAD":

@@ -82,9 +82,14 @@ def hides_file(wrapper: object) -> bool:
     return getattr(wrapper, "__module__", None) == "builtins"
 
 
+def sends_declared_length(wrapper: object) -> bool:
+    """True if the server with this ``wsgi.file_wrapper`` sends Content-Length bytes from the position of a file."""
+    return _name_of(wrapper) in _BOUNDED
+
+
 def respects_position_and_length(wrapper: object, body: object) -> bool:
     """True if the server with this ``wsgi.file_wrapper`` sends Content-Length bytes of this body, from its position."""
-    return _name_of(wrapper) in _BOUNDED and (type(body) is wrapper or type(body) in BINARY_FILES)
+    return sends_declared_length(wrapper) and (type(body) is wrapper or type(body) in BINARY_FILES)
 
 
 def can_send(wrapper: object, body: Iterable[bytes], source: Source | None, length: int | None) -> bool:
@@ -134,13 +139,19 @@ def via_server_wrapper(
     part = segments[0]
     if source.on_disk is None or len(segments) > 1 or isinstance(part, bytes):
         return None
+    return wrap_part(environ, status, source.on_disk, part, block_size, *closing)
+
+
+def wrap_part(
+    environ: Environ, status: int, file: DiskFile, part: ByteRange, block_size: int, *closing: object
+) -> Iterable[bytes] | None:
+    """Put a part of a file into the server's wrapper: see ``via_server_wrapper``."""
     wrapper = environ.get("wsgi.file_wrapper")
     choose = _TRUSTED.get(_name_of(wrapper))
     kind = None if choose is None else choose(environ, status)
     if wrapper is None or kind is None:
         return None
-    asked = min(block_size, _MOST_ASKED)
-    wrapped: Iterable[bytes] = wrapper(kind(source.on_disk, part, block_size, *closing), asked)
+    wrapped: Iterable[bytes] = wrapper(kind(file, part, block_size, *closing), min(block_size, _MOST_ASKED))
     return wrapped
 
 

@@ -104,6 +104,7 @@ def around(file: Path) -> App:
     return AsgiRangeMiddleware(starlette_app(file), max_ranges=50)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("make", [added, around])
 @ways
 @questions
@@ -159,6 +160,7 @@ class OfHttp:
                 await send({"type": f"lifespan.{kind}.complete"})
 
 
+@pytest.mark.each
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators:Warning")
 @pytest.mark.parametrize("way", [*WAYS, "steps"])
 @questions

@@ -18,8 +18,8 @@ from rangeware import AsgiRangeMiddleware
 from rangeware.asgi.connection import Connection
 from rangeware.backends import AsyncioBackend
 from rangeware.errors import AsgiProtocolError
-from tests.asgi.test_responder import HOSTS, LENGTH, Streaming, body, carry_to_the_end, naming, saying, start
-from tests.asgi_support import ask, carry, scope_for
+from tests.asgi.test_responder import HOSTS, LENGTH, Streaming, body, carry_to_the_end, naming, start
+from tests.asgi_support import ask, carry, saying, scope_for
 from tests.support import CONTENT
 
 TRAILERS = {"type": "http.response.trailers", "headers": [(b"x-sum", b"1")], "more_trailers": False}

@@ -100,6 +100,7 @@ def starlette(body: Any, middlewares: list[Middleware] | None = None, **argument
     return Starlette(routes=[Route("/", endpoint, methods=["GET", "POST"])], middleware=middlewares or [])
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("trio", [False, True])
 @pytest.mark.parametrize("kind", [Body, AsyncBody])
 @pytest.mark.parametrize("middlewares", MIDDLEWARES.values(), ids=MIDDLEWARES)
@@ -123,6 +124,7 @@ def test_a_body_is_opened_where_the_client_asks(fields: dict[str, str], status: 
         assert answer.get("etag") == '"v1"'
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("method", ["HEAD", "POST"])
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_other_methods(method: str, wrapped: bool) -> None:
@@ -241,6 +243,7 @@ class Gone(OpenableBody):
         raise FileNotFoundError("the object is gone")
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("middlewares", MIDDLEWARES.values(), ids=MIDDLEWARES)
 @pytest.mark.parametrize("trio", [False, True])
 def test_an_error_at_the_first_range_comes_before_the_head(middlewares: Any, trio: bool) -> None:
@@ -257,6 +260,7 @@ def test_an_error_at_the_first_range_comes_before_the_head(middlewares: Any, tri
     assert heads == []
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("trio", [False, True])
 @pytest.mark.parametrize("range_", ["bytes=0-9", None])
 def test_the_app_may_answer_such_an_error_itself(range_: str | None, trio: bool) -> None:
@@ -270,6 +274,7 @@ def test_the_app_may_answer_such_an_error_itself(range_: str | None, trio: bool)
     assert (answer.status, answer.body) == (404, b"no such film")
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("trio", [False, True])
 @pytest.mark.parametrize("range_", ["bytes=100-599", None])
 def test_a_range_that_ends_early_breaks_the_response(range_: str | None, trio: bool) -> None:
@@ -303,6 +308,7 @@ def test_a_client_that_leaves_closes_the_range_and_the_body(kind: Any) -> None:
     assert store.sent < 300
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("trio", [False, True])
 @pytest.mark.parametrize("kind", [Body, AsyncBody])
 @pytest.mark.parametrize("range_", [None, "bytes=0-"])
@@ -349,6 +355,7 @@ def test_what_is_opened_while_the_request_is_cancelled_is_closed() -> None:
         assert [counted.closed for counted in kept] == [1]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("trio", [False, True])
 @pytest.mark.parametrize("pause", [0, 0.01])
 def test_the_body_is_closed_and_the_background_runs_after_the_response(pause: float, trio: bool) -> None:

@@ -38,6 +38,7 @@ def test_not_offered_where_a_coding_is_named(value: str) -> None:
     assert offered(range="bytes=0-9", accept_encoding=value) == set()
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fields", [
     {"range": "items=0-9"}, {"if_range": '"v1"'}, {"range": "items=0-9", "if_range": '"v1"'}, {}], ids=str)
 @pytest.mark.parametrize("extensions", [(), (PATHSEND, ZEROCOPYSEND)])

@@ -41,6 +41,7 @@ def ask(path: Path, new: bytes, extensions: tuple[str, ...], **fields: str) -> A
     return carry(replacing(path, new), scope_for(extensions=extensions, **fields), lawful=False).answer()
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("kind", NEW)
 @pytest.mark.parametrize("offered", EXTENSIONS)
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=500-", "bytes=-10", "bytes=0-9,20-29", "bytes=1000-"])
@@ -63,6 +64,7 @@ def test_a_longer_file_is_cut_without_range_too(tmp_path: Path) -> None:
     assert (answer.status, answer.body) == (200, LONGER[:1000])
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", [None, "bytes=0-1"])
 @pytest.mark.parametrize(("status", "field"), [
     (404, (b"x", b"y")), (206, (b"content-range", b"bytes 0-4/9")), (500, (b"x", b"y")),
@@ -100,6 +102,7 @@ def test_a_file_without_declared_length_is_served(tmp_path: Path) -> None:
     assert (answer.status, answer.body) == (206, OLD[10:20])
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("mtime", "names"), [
     (0, set()), (1, set()), (315_532_800, set()), (631_152_000, {"etag", "last-modified"}), (None, {"last-modified"})],
     ids=["0", "1", "1980", "1990", "now"])

@@ -15,7 +15,7 @@ import trio.testing
 
 from rangeware import AsgiRangeMiddleware, InvalidOption, TruncatedSource
 from rangeware.errors import AsgiProtocolError
-from tests.asgi_support import PATHSEND, ask, carry, scope_for
+from tests.asgi_support import PATHSEND, ask, carry, saying, scope_for
 from tests.support import CONTENT, cut, parts
 
 LENGTH = ("content-length", str(len(CONTENT)))
@@ -30,14 +30,6 @@ def start(*fields: tuple[str, str], status: int = 200, **more: Any) -> dict[str,
 
 def body(content: bytes = b"", more: bool = False) -> dict[str, Any]:
     return {"type": "http.response.body", "body": content, "more_body": more}
-
-
-def saying(*messages: dict[str, Any]) -> Any:
-    """An app that sends these messages."""
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        for message in messages:
-            await send(message)
-    return app
 
 
 class Streaming:
@@ -184,17 +176,12 @@ WRONG = [
 ]
 
 
+@pytest.mark.each
 @HOSTS
 @pytest.mark.parametrize("swallowing", [False, True], ids=["", "swallowed"])
 @pytest.mark.parametrize(("messages", "fault"), WRONG)
 def test_a_wrong_message_is_named(messages, fault, swallowing, on_trio):
-    async def app(scope, receive, send):
-        for message in messages:
-            try:
-                await send(message)
-            except Exception:
-                if not swallowing:
-                    raise
+    app = saying(*messages, swallowing=swallowing)
     scope = scope_for(range="bytes=900-950", extensions=[PATHSEND])
     with pytest.raises(AsgiProtocolError, match=fault):
         carry_to_the_end(AsgiRangeMiddleware(app), scope, on_trio)
@@ -213,6 +200,7 @@ def carry_to_the_end(app: Any, scope: Any, on_trio: bool) -> Any:
     return sent
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("swallowing", [False, True])
 @pytest.mark.parametrize("value", [None, "bytes=0-1", "bytes=5-"])
 def test_nothing_that_is_broken_looks_whole(value, swallowing):
@@ -249,6 +237,7 @@ def test_what_came_of_a_short_body_is_sent():
 
 # --- the end of an app ---
 
+@pytest.mark.each
 @HOSTS
 @pytest.mark.parametrize(("value", "asked", "how"), [
     ("bytes=0-0", 1, "cancelled"), ("bytes=150-250", 3, "cancelled"), ("bytes=0-9,850-860", 9, "cancelled"),
@@ -459,6 +448,7 @@ def open_files(path: Path) -> int:
     return sum(link == str(path) for link in links)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=200-800", "bytes=0-1,500-600", "bytes=1"])
 @pytest.mark.parametrize("options", [{"block_size": 50}, {}], ids=["blocks", "at once"])
 def test_a_cancellation_at_every_await_ends_all(situation, file, value, options):
@@ -494,6 +484,7 @@ def test_a_cancellation_at_every_await_ends_all(situation, file, value, options)
     assert asyncio.run(main()) > 1
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=200-800", "bytes=0-1,500-600", "bytes=1"])
 def test_a_cancellation_at_every_await_ends_all_on_trio(situation, file, value):
     async def one(turns):
@@ -526,6 +517,7 @@ def test_a_cancellation_at_every_await_ends_all_on_trio(situation, file, value):
     assert trio.run(main) > 1
 
 
+@pytest.mark.each
 @HOSTS
 @pytest.mark.parametrize("error", [OSError, RuntimeError])
 def test_a_server_that_refuses_at_every_send_ends_all(situation, file, error, on_trio):
@@ -558,6 +550,7 @@ def test_a_server_that_refuses_at_every_send_ends_all(situation, file, error, on
     trio.run(main) if on_trio else asyncio.run(main())
 
 
+@pytest.mark.each
 @HOSTS
 def test_a_client_that_is_gone_in_silence_at_every_send_ends_all(situation, file, on_trio):
     """As servers before ASGI 2.4 have it: ``send`` does nothing any more, ``receive`` says http.disconnect."""
@@ -683,6 +676,7 @@ def refusing(*arguments: object) -> int:
     raise BlockingIOError
 
 
+@pytest.mark.each
 @HOSTS
 @pytest.mark.parametrize("offered", [(), (PATHSEND,)], ids=["", "offered"])
 @pytest.mark.parametrize("value", ["bytes=5-9", "bytes=0-", "bytes=-0", "bytes=0-9,500-509,-10", "x=1", "bytes=9999-"])
@@ -716,6 +710,7 @@ def test_a_whole_file_is_left_to_a_server_that_can(file, fields, value, handed):
     assert wire.messages[0]["status"] == (206 if value in ("bytes=0-", "bytes=1-") else 200)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("length", "advertised"), [("1000", True), ("900", False), ("1001", False), ("0", False)])
 @pytest.mark.parametrize("own", [(), (("accept-ranges", "bytes"),)])
 def test_a_plain_file_is_advertised_where_it_could_be_sliced(file, length, advertised, own):
@@ -792,6 +787,7 @@ class Cache:
         return self.real(descriptor, wanted, pos, flags)
 
 
+@pytest.mark.each
 @HOSTS
 @pytest.mark.parametrize("pattern", ["1", "0", "?", "01", "10", "110", "h", "h0", "1h01"])
 @pytest.mark.parametrize("value", ["bytes=3-950", "bytes=0-99,200-300,500-501,900-"])
@@ -829,6 +825,7 @@ def test_files_are_opened_and_fetched_in_a_thread(file, monkeypatch):
 
 # --- content of unknown length ---
 
+@pytest.mark.each
 @HOSTS
 @pytest.mark.parametrize(("limit", "value", "status"), [
     (0, "bytes=0-9", 200), (999, "bytes=0-9", 200), (1000, "bytes=0-9", 206), (5000, "bytes=-1,0-0", 206),
@@ -928,6 +925,7 @@ def test_wsgi_apps_need_not_load_asyncio():
 
 # --- apps that have more to do than to answer ---
 
+@pytest.mark.each
 @HOSTS
 @pytest.mark.parametrize(("method", "fields", "status"), [
     ("HEAD", {}, 200), ("GET", {"if_none_match": '"v1"'}, 304), ("GET", {"if_match": '"v2"'}, 412),
@@ -946,6 +944,7 @@ def test_an_app_that_has_sent_all_it_has_is_left_to_end_by_itself(method, fields
     assert ended == ["by itself"]
 
 
+@pytest.mark.each
 @HOSTS
 @pytest.mark.parametrize("status", [204, 304, 404])
 def test_another_status_of_the_app_passes_however_it_comes(status, on_trio):
@@ -1231,6 +1230,7 @@ async def _grouped(scope: Any, receive: Any, send: Any) -> None:
         group.start_soon(Streaming(), scope, receive, send)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("app", [Streaming(), _shielded, _grouped], ids=["bare", "shielded", "grouped"])
 @pytest.mark.parametrize("turns", range(15))
 def test_a_scope_around_is_cancelled_and_nobody_else(app, turns):

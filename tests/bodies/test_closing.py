@@ -249,6 +249,7 @@ def begin(app: Any, method: str, fields: dict[str, str], status: int) -> tuple[A
     return body, wire
 
 
+@pytest.mark.each
 @kinds
 @roads
 def test_closed_once_when_sent_whole(kind: Maker, method: str, fields: dict[str, str], status: int,
@@ -265,6 +266,7 @@ def test_closed_once_when_sent_whole(kind: Maker, method: str, fields: dict[str,
     assert count.closed == (1 if count.begun else 0)
 
 
+@pytest.mark.each
 @kinds
 @roads
 def test_closed_once_when_the_client_goes_half_way(kind: Maker, method: str, fields: dict[str, str], status: int,
@@ -278,6 +280,7 @@ def test_closed_once_when_the_client_goes_half_way(kind: Maker, method: str, fie
     assert count.closed == (1 if count.begun else 0)
 
 
+@pytest.mark.each
 @kinds
 @roads
 def test_closed_once_when_never_started(kind: Maker, method: str, fields: dict[str, str], status: int,
@@ -294,6 +297,7 @@ def test_closed_once_when_never_started(kind: Maker, method: str, fields: dict[s
         assert count.closed == (1 if count.begun else 0)
 
 
+@pytest.mark.each
 @kinds
 @pytest.mark.parametrize(("method", "fields", "status"), OWN)
 @pytest.mark.parametrize("steps", [0, 1, None], ids=["at once", "after one block", "at the end"])
@@ -311,6 +315,7 @@ def test_a_server_may_close_twice(kind: Maker, method: str, fields: dict[str, st
     assert count.closed == (1 if count.begun else 0)
 
 
+@pytest.mark.each
 @kinds
 @pytest.mark.parametrize(("method", "fields", "status"), OWN)
 def test_closed_with_the_last_byte_where_the_server_never_closes(kind: Maker, method: str, fields: dict[str, str],
@@ -363,6 +368,7 @@ FAILURES = [  # chunks before the failure, Range
 ]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("chunks", "fields"), FAILURES)
 @pytest.mark.parametrize("lazily", [False, True], ids=["eager", "lazy"])
 def test_closed_once_when_a_chunk_fails(chunks: list[bytes], fields: dict[str, str], lazily: bool) -> None:
@@ -381,6 +387,7 @@ def test_closed_once_when_a_chunk_fails(chunks: list[bytes], fields: dict[str, s
     assert count.closed == 1
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("options", [{}, {"spool_limit": 5000}], ids=["declared", "spooled"])
 @pytest.mark.parametrize("value", ["bytes=0-", "bytes=-10", "bytes=0-9,-10"])
 def test_generators_run_their_finally_when_a_chunk_fails(options: dict[str, Any], value: str) -> None:
@@ -458,6 +465,7 @@ def around(file: Any) -> Any:
     return RangeMiddleware(app)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fails", [("read",), ("read", "close")], ids=" and ".join)
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,20-29", "bytes=0-"])
 def test_a_read_that_fails_is_told_and_the_file_closed(value: str, fails: tuple[str, ...]) -> None:
@@ -485,6 +493,7 @@ def test_a_close_that_fails_costs_no_answer_and_is_told(fields: dict[str, str], 
     file.fails = ()
 
 
+@pytest.mark.each
 @kinds
 @roads
 def test_closed_once_when_the_server_refuses_the_head(kind: Maker, method: str, fields: dict[str, str], status: int,
@@ -564,6 +573,7 @@ def test_the_failure_of_the_body_is_not_lost_behind_that_of_close() -> None:
 
 # --- spool -----------------------------------------------------------------------------------------------------------
 
+@pytest.mark.each
 @pytest.mark.parametrize("spool_limit", [10, 999, 1000, 5000])
 @pytest.mark.parametrize("steps", [0, 1, None], ids=["at once", "after one block", "at the end"])
 @pytest.mark.parametrize("fields", [{"range": "bytes=0-9"}, {"range": "bytes=0-9,500-"}, {"range": "bytes=5000-"},
@@ -625,6 +635,7 @@ def test_no_cycle_keeps_the_file_alive(fields: dict[str, str], tmp_path: Path) -
         gc.enable()
 
 
+@pytest.mark.each
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="counts on the reference counter")
 @pytest.mark.parametrize("fields", [
     {}, {"range": "bytes=0-9"}, {"range": "bytes=0-9,50-"}, {"range": "bytes=5000-"}, {"if_none_match": "*"},

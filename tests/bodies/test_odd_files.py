@@ -81,6 +81,7 @@ def wrapped(file: Any, *fields: tuple[str, str]) -> Any:
     return app
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fields", [(), (LENGTH,)], ids=["no length", "declared"])
 @pytest.mark.parametrize("kind", [Stuck, EndUnknown])
 @pytest.mark.parametrize("value", VALUES)
@@ -93,6 +94,7 @@ def test_a_file_that_cannot_seek_is_read_from_its_first_byte(kind: Any, fields: 
         assert (answer.status, answer.body) == (expected.get(value or "", (200, CONTENT)) if fields else (200, CONTENT))
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("kind", [NoWayBack, SaysItWentBack])
 @pytest.mark.parametrize("value", [None, "bytes=0-9"])
 def test_a_file_that_lost_its_place_is_an_error_and_no_empty_answer(kind: Any, value: str | None) -> None:
@@ -127,6 +129,7 @@ class ShoutingList(ClosingList):
         return iter([item.upper() for item in super().__iter__()])
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("items", [[], [b""], [b"abc"]])
 @pytest.mark.parametrize("value", [None, "bytes=0-1", "bytes=9-"])
 def test_a_list_that_can_be_closed_is_closed_once(items: list[bytes], value: str | None) -> None:
@@ -244,7 +247,7 @@ def test_what_passes_untouched_gets_no_validators(field: tuple[str, str], tmp_pa
 
 
 def test_an_option_that_is_none_is_named() -> None:
-    with pytest.raises(InvalidOption, match="max_range=5.*max_ranges"):
+    with pytest.raises(TypeError, match="max_range"):
         RangeMiddleware(answering([]), max_range=5)
 
 
@@ -349,6 +352,7 @@ def test_without_range_a_file_is_iterated_as_the_app_would_have_it() -> None:
     assert (answer.body, answer.get("Content-Length")) == (b"ONE\nTWO\n", None)
 
 
+@pytest.mark.each
 @pytest.mark.skipif(not os.path.exists("/sys/kernel/mm/transparent_hugepage/enabled"), reason="a file of Linux only")
 @pytest.mark.parametrize("buffering", [0, -1])
 @pytest.mark.parametrize("value", [None, "bytes=0-9"])

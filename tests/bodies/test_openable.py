@@ -73,6 +73,7 @@ def send(body: Iterable[bytes], wire: Wire) -> None:
         wire.write(block)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("kind", [Body, Bare])
 @pytest.mark.parametrize(("value", "first_pos", "last_pos"), [
     ("bytes=0-9", 0, 9), ("bytes=990-", 990, 999), ("bytes=-1", 999, 999), ("bytes=0-", 0, 999),
@@ -184,6 +185,7 @@ def test_any_iterable_of_bytes_will_do(blocks: Any) -> None:
     assert (answer.status, answer.body) == (206, b"abc")
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", [None, "bytes=0-9", "bytes=0-9,20-29", "bytes=x"])
 @pytest.mark.parametrize("lazily", [True, False])
 def test_an_error_at_the_first_range_comes_before_the_head(value: str | None, lazily: bool) -> None:

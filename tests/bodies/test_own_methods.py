@@ -111,6 +111,7 @@ def whole_of(app: Any) -> bytes:
     return get(app, validate=False).body
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("kind", BODIES)
 @pytest.mark.parametrize("value", RANGES)
 @pytest.mark.parametrize("fields", [(), (LENGTH,)], ids=["no length", "declared"])
@@ -127,6 +128,7 @@ def test_a_file_returned_as_it_is_is_read_as_the_server_iterates_it(kind: str, v
     assert whole_of(RangeMiddleware(app)) == whole
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("name", ["readline", "read", "readinto", "seek", "tell", "__next__", "__iter__"])
 @pytest.mark.parametrize("base", [io.BytesIO, io.BufferedReader])
 def test_any_method_for_reading_counts(name: str, base: Any) -> None:
@@ -171,6 +173,7 @@ def test_a_position_that_is_told_in_another_way_than_it_is_sought_is_none() -> N
     assert (answer.status, answer.body) == (200, SECRET)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-9"}, {"range": "bytes=99-"}, {"if_none_match": '"v1"'}],
                          ids=str)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -209,6 +212,7 @@ def listed(base: Any, **methods: Any) -> Any:
     return type("Items", (base,), methods)(ITEMS)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("base", [list, tuple])
 @pytest.mark.parametrize("methods", [
     {"__iter__": lambda self: iter([mask(b"".join(ITEMS))])},
@@ -236,6 +240,7 @@ def test_a_list_with_other_methods_of_its_own_is_a_list(base: Any) -> None:
 TEN = [b"01234", b"56789"]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("body", [TEN, tuple(TEN), [b"0123456789"], [b"", *TEN, b""]], ids=str)
 @pytest.mark.parametrize(("value", "status", "first", "last"), [
     (None, 200, 0, 4), ("bytes=0-", 206, 0, 4), ("bytes=3-", 206, 3, 4), ("bytes=-2", 206, 3, 4),
@@ -252,6 +257,7 @@ def test_a_list_longer_than_declared_ends_where_it_was_declared(body: Any, value
         assert answer.get("Content-Range") == f"bytes {first}-{last}/5"
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("body", [TEN, tuple(TEN), [b"0123456789"], []], ids=str)
 @pytest.mark.parametrize("value", [None, "bytes=0-3", "bytes=x", "bytes=99-"])
 def test_a_list_shorter_than_declared_passes_as_it_is(body: Any, value: str | None) -> None:

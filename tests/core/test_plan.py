@@ -33,6 +33,8 @@ RANGES = [  # Range field               status  ranges                     why
     pytest.param("bytes=0-99,101-149", 206, ((0, 99), (101, 149)), id="a gap of one byte keeps them apart"),
     pytest.param("bytes=900-,0-9,5-20,890-899,500-", 206, ((500, 999), (0, 20)), id="merged at the first one's place"),
     pytest.param("bytes=0-999,5-6", 206, ((0, 999),), id="one inside another"),
+    pytest.param("bytes=20-29,5-6,0-30,40-", 206, ((0, 30), (40, 999)), id="two inside a later one"),
+    pytest.param("bytes=30-39,10-19,20-29,0-0", 206, ((10, 39), (0, 0)), id="a chain that is asked for out of order"),
 ]
 
 

@@ -41,6 +41,16 @@ def test_if_range(value, etag, holds):
     assert plan.status == (206 if holds else 200)
 
 
+@pytest.mark.parametrize(("value", "etag", "holds"), [
+    (" " * 50_000 + '"v1"' + "\t" * 50_000, '"v1"', True), ('"v1"' + "x" * 50_000, '"v1"', False),
+    (f'"{"x" * 50_000}"', f'"{"x" * 50_000}"', True), ("x" * 50_000, " ", False),
+], ids=["blanks", "text", "long tag", "blank tag"])
+def test_if_range_of_any_length(value, etag, holds):
+    selected = SELECTED._replace(etag=parse_entity_tag(etag))
+    plan = decide(RequestFields("GET", range="bytes=0-1", if_range=value), selected, Limits())
+    assert plan.status == (206 if holds else 200)
+
+
 @pytest.mark.parametrize(("age", "holds"), [(0, False), (1, True), (60, True)])
 def test_a_date_in_if_range_must_be_a_strong_validator(age, holds):
     selected = SELECTED._replace(etag=None, date=MODIFIED + timedelta(seconds=age))

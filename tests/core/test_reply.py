@@ -10,6 +10,7 @@ import pytest
 from rangeware.core.app_head import AppHead, describe, validators_of_file
 from rangeware.core.plan import decide
 from rangeware.core.reply import compose
+from rangeware.core.segments import part_heads
 from rangeware.core.values import Limits, Plan, Reason, RequestFields
 from rangeware.http.etags import EntityTag
 from rangeware.http.ranges import ByteRange
@@ -37,6 +38,7 @@ def test_one_range():
 def test_several_ranges_in_the_form_of_rfc_9110_14_6():
     reply = composed(Plan(206, (ByteRange(20, 29), ByteRange(0, 9)), Reason.SLICED))
     assert reply.segments is not None
+    assert reply.segments[1::2] == (ByteRange(20, 29), ByteRange(0, 9))
     written = b"".join(s if isinstance(s, bytes) else b"x" * s.length for s in reply.segments)
     assert written == (
         b"\r\n--" + BOUNDARY.encode() + b"\r\nContent-Type: text/plain\r\nContent-Range: bytes 20-29/1000\r\n\r\n"
@@ -56,6 +58,12 @@ def test_the_decision_knows_the_multipart_length_to_the_byte(extra, status):
     head = AppHead(200, [("Content-Type", "text/plain" + "x" * (room + extra))])
     request = RequestFields("GET", range="bytes=0-9,20-29")
     assert decide(request, describe(head, 1000, NOW, random_access=True), Limits()).status == status
+
+
+def test_a_percent_sign_in_the_content_type_stays():
+    content_type = "text/plain; name=100%d%%"
+    heads, _ = part_heads([ByteRange(2, 5)], 1000, content_type, BOUNDARY)
+    assert heads[0].endswith(f"Content-Type: {content_type}\r\nContent-Range: bytes 2-5/1000\r\n\r\n".encode())
 
 
 OBSTACLES = [

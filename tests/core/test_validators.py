@@ -116,6 +116,7 @@ def test_an_old_file_is_resumed(path: Path) -> None:
         assert (answer.status, answer.body) == (200, CONTENT[::-1])
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("extra", [{}, {"range": "bytes=0-9"}])
 def test_they_are_good_for_304(path: Path, method: str, extra: dict[str, str]) -> None:
@@ -137,6 +138,7 @@ def test_they_are_good_for_412(path: Path) -> None:
     assert get(app, if_unmodified_since="Mon, 13 Nov 2023 00:00:00 GMT").status == 412
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-9"}, {"range": "bytes=0-9,50-59"}, {"if_match": "*"}],
                          ids=str)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -148,6 +150,7 @@ def test_switched_off(path: Path, fields: dict[str, str], method: str) -> None:
     assert answer.get("Last-Modified") is None
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-9"}, {"range": "bytes=0-9,50-59"}], ids=str)
 @pytest.mark.parametrize(("name", "value"), [
     ("ETag", '"own"'), ("ETag", 'W/"own"'), ("etag", '"own"'), ("ETag", "unquoted"),
@@ -189,6 +192,7 @@ def test_a_time_to_come(path: Path, ahead: int) -> None:
 CONSTANTS = {"0": 0, "Nix": 1, "before 1970": -3600, "zip": 315_532_800, "the last": 631_151_999}
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("constant", CONSTANTS)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_two_versions_with_the_same_constant_time_are_never_joined(constant: str, method: str, path: Path) -> None:
@@ -214,6 +218,7 @@ def test_times_at_the_beginning(path: Path, mtime_ns: int) -> None:
     assert (answer.get("ETag"), answer.get("Last-Modified")) == (None, None)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("body", [[CONTENT], lambda: io.BytesIO(CONTENT), lambda: iter([CONTENT])],
                          ids=["list", "BytesIO", "iterator"])
 @pytest.mark.parametrize("value", [None, "bytes=0-9"])
@@ -223,6 +228,7 @@ def test_none_are_made_for_what_is_no_file_on_disk(body: Any, value: str | None)
     assert answer.get("Last-Modified") is None
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "206 Partial Content", "201 Created"])
 @pytest.mark.parametrize("value", [None, "bytes=0-9"])
 def test_none_are_made_for_other_statuses(path: Path, status: str, value: str | None) -> None:

@@ -13,17 +13,23 @@ import httprange
 import pytest
 import webob.byterange
 import werkzeug.http
-from hypothesis import example, given, settings
+from hypothesis import example
 from hypothesis import strategies as st
 
 from rangeware import RangeMiddleware
+from tests.examples import for_any
 from tests.oracle import SURPLUS, Expected, Representation, by_range, check, multipart_length, range_specs
 from tests.support import CONTENT, Answer, answering, environ_for, get, parts, run
 
 SELECTED = Representation(len(CONTENT))
 APP = RangeMiddleware(answering([CONTENT]))
 BOUNDARY_LENGTH = 32
-FUZZ = settings(derandomize=True, deadline=None, database=None, max_examples=400)
+
+
+def seeds(first: int, count: int) -> pytest.MarkDecorator:
+    """Run a test with so many seeds; all but the first are of the grid."""
+    more = [pytest.param(first + number, marks=pytest.mark.grid) for number in range(1, count)]
+    return pytest.mark.parametrize("seed", [first, *more])
 
 
 def asked(value: str) -> Answer:
@@ -97,8 +103,7 @@ def mutated(seed: int) -> Iterator[str]:
         yield text
 
 
-@FUZZ
-@given(near_misses())
+@for_any(400, value=near_misses())
 @example("bytes=0-0,-1")
 @example("bytes=-0")
 @example("bytes=,")
@@ -106,20 +111,19 @@ def test_near_misses(value):
     judge(value)
 
 
-@FUZZ
-@given(st.text(max_size=40))
+@for_any(400, value=st.text(max_size=40))
 def test_any_text_after_the_unit(value):
     judge("bytes=" + value)
     judge(value)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@seeds(0, 3)
 def test_mutated_fields(seed):
     for value in mutated(seed):
         judge(value)
 
 
-@pytest.mark.parametrize("seed", range(10, 11))
+@seeds(10, 1)
 def test_invalid_text_always_gives_the_whole_with_a_reason(seed):
     for value in mutated(seed):
         answer = asked(value)
@@ -257,7 +261,7 @@ def by_httprange(value: str) -> Expected:
     return Expected(206, tuple((span.first, span.last) for span in spans))
 
 
-@pytest.mark.parametrize("seed", range(20, 22))
+@seeds(20, 2)
 def test_httprange_agrees(seed):
     for value in mutated(seed):
         if not known_disagreement(value):
@@ -270,7 +274,7 @@ def spec_of(value: str) -> str | None:
     return match[1] if match else None
 
 
-@pytest.mark.parametrize("seed", range(30, 32))
+@seeds(30, 2)
 def test_werkzeug_agrees_on_one_member(seed):
     """Werkzeug refuses a suffix of 0, which is valid and unsatisfiable; sets that it refuses for their order, empty
     members and blanks inside a member, which it takes, are left out by asking for one plain member."""
@@ -286,7 +290,7 @@ def test_werkzeug_agrees_on_one_member(seed):
             check(asked(value), right, CONTENT, repr(value))
 
 
-@pytest.mark.parametrize("seed", range(40, 42))
+@seeds(40, 2)
 def test_webob_agrees_on_one_member(seed):
     """WebOb looks at the start of the field only, so one whole member is asked; it takes a suffix that is longer than
     the representation for unsatisfiable, and so suffixes are left to the others."""
@@ -328,17 +332,22 @@ def test_members_count_before_they_are_merged_or_left_out():
     check(get(APP, "bytes=" + ",".join(["5000-"] * 256)), Expected(416), CONTENT)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("length", [3, 10, 80, 1000, 4096, 20000])
 @pytest.mark.parametrize("content_type", ["a/b", "text/" + "x" * 300, "text/" + "x" * 5000, None],
                          ids=["short", "long", "longer than the bound", "none"])
-def test_no_answer_is_larger_than_the_whole_and_4_kib(length, content_type):
+@pytest.mark.parametrize("counts", [
+    pytest.param((1, 2, 3, 5, 8, 13, 21, 34, 44, 100), id="some"),
+    pytest.param((*range(1, 45), *range(45, 101, 5)), id="all", marks=pytest.mark.grid),
+])
+def test_no_answer_is_larger_than_the_whole_and_4_kib(length, content_type, counts):
     content = LARGE[:length]
     selected = Representation(length, content_type=content_type)
 
     def app(environ, start_response):
         start_response("200 OK", [] if content_type is None else [("Content-Type", content_type)])
         return [content]
-    for count in (*range(1, 45), *range(45, 101, 5)):
+    for count in counts:
         value = "bytes=" + ",".join(f"{i}-{i}" for i in range(0, 2 * count, 2))
         answer = run(RangeMiddleware(app), environ_for(range=value), validate=False)
         check(answer, by_range(value, selected), content, f"{count} of {length}")
@@ -461,6 +470,7 @@ def test_a_hostile_range_costs_linear_work_and_memory(shape):
     check(answer, right, CONTENT)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("field", CONDITIONAL_FIELDS)
 @pytest.mark.parametrize("shape", CONDITIONAL)
 def test_a_hostile_condition_costs_linear_work_and_memory(shape, field):

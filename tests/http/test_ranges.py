@@ -7,6 +7,11 @@ import pytest
 from rangeware.http import ranges
 from rangeware.http.ranges import ByteRange, IntRange, SuffixRange
 
+LONG = 50_000  # characters that are too many to be copied at once
+NINES = "9" * LONG
+MANY = ",".join(f"{2 * i}-{2 * i}" for i in range(40))
+MANY_SPECS = tuple(IntRange(2 * i, 2 * i) for i in range(40))
+
 SETS = [
     pytest.param("bytes=0-499", (IntRange(0, 499),), id="int-range"),
     pytest.param("bytes=9500-", (IntRange(9500, None),), id="open int-range"),
@@ -22,6 +27,17 @@ SETS = [
     pytest.param(f"bytes={'8' * 30}-{'9' * 30}", (IntRange(10**20, 10**20),), id="two of them"),
     pytest.param(f"bytes={'9' * 30}-{'8' * 30}", None, id="two of them, last before first"),
     pytest.param(f"bytes={'9' * 31}-{'9' * 30}", None, id="two of them, the last shorter"),
+    pytest.param(f"bytes={MANY}", MANY_SPECS, id="many ranges"),
+    pytest.param(f"bytes={MANY},5-", (*MANY_SPECS, IntRange(5, None)), id="many, one of them open"),
+    pytest.param(f"bytes={MANY},-5", (*MANY_SPECS, SuffixRange(5)), id="many, one of them a suffix"),
+    pytest.param(f"bytes={MANY}, 7-8", (*MANY_SPECS, IntRange(7, 8)), id="many, one after a blank"),
+    pytest.param(f"bytes={MANY},8-7", None, id="many, in one of them last before first"),
+    pytest.param(f"bytes={MANY},8", None, id="many, one of them without hyphen"),
+    pytest.param(f"bytes={MANY}-", None, id="many, one of them with two hyphens"),
+    pytest.param(f"bytes={MANY},1-{'9' * 5000}", (*MANY_SPECS, IntRange(1, 10**20)), id="many, in one a long numeral"),
+    pytest.param("bytes=" + "0" * 200 + "5-6,-" + "0" * 50 + "7", (IntRange(5, 6), SuffixRange(7)), id="many zeros"),
+    pytest.param("bytes=0-" + "1" * 60 + "x", None, id="a letter after many digits"),
+    pytest.param("bytes=0-1, " + "1" * 60, None, id="many digits without hyphen"),
     pytest.param("bytes=2-1", None, id="last before first (14.1.1)"),
     pytest.param("bytes=0-1,2-1", None, id="one invalid member spoils the set"),
     pytest.param("bytes=0-1x", None, id="letters"),
@@ -62,11 +78,62 @@ def test_range_unit(value, unit):
     assert ranges.range_unit(value) == unit
 
 
-@pytest.mark.parametrize(("value", "at_least"), [
-    ("bytes=0-1", 1), ("bytes=0-1,-5,7-", 3), ("bytes=" + "," * 1100, 1000),
+@pytest.mark.each
+@pytest.mark.parametrize("fill", ["{}", "{}" + " " * LONG, " " * LONG + "{}"], ids=["short", "long", "at the end"])
+@pytest.mark.parametrize(("value", "number"), [
+    ("bytes=", 0), ("bytes=0-1", 1), ("bytes=0-1,-5,7-", 3), ("bytes=0-1" + "," * 100, 1),
+    ("bytes=" + "," * 1100, 1000),
 ])
-def test_count_of_range_specs(value, at_least):
-    assert ranges.count_range_specs(value) == at_least
+def test_whether_a_field_has_more_range_specs(value, number, fill):
+    assert ranges.has_more_range_specs(fill.format(value), number - 1)
+    assert not ranges.has_more_range_specs(fill.format(value), number)
+
+
+LONG_SETS = [  # what follows "bytes="
+    pytest.param(f"0-{NINES}", (IntRange(0, 10**20),), id="last"),
+    pytest.param(f"{NINES}-", (IntRange(10**20, None),), id="first"),
+    pytest.param(f"-{NINES}", (SuffixRange(10**20),), id="suffix"),
+    pytest.param(f"{NINES}-{NINES}", (IntRange(10**20, 10**20),), id="both, the same"),
+    pytest.param(f"{NINES}-1{'0' * LONG}", (IntRange(10**20, 10**20),), id="both, the last longer"),
+    pytest.param(f"{NINES[1:]}8-{NINES}", (IntRange(10**20, 10**20),), id="both, the last greater by one"),
+    pytest.param(f"{NINES}-{NINES[1:]}8", None, id="both, the last less by one"),
+    pytest.param(f"8{NINES}-9{NINES}", (IntRange(10**20, 10**20),), id="both, the last greater at once"),
+    pytest.param(f"1{NINES}-{NINES}", None, id="both, the last shorter"),
+    pytest.param(f"{NINES}-{'0' * LONG}{NINES}", (IntRange(10**20, 10**20),), id="zeros before the last"),
+    pytest.param(f"{'0' * LONG}{NINES}-{NINES}", (IntRange(10**20, 10**20),), id="zeros before the first"),
+    pytest.param(f"{NINES}-5", None, id="a short last after a long first"),
+    pytest.param(f"{'0' * LONG}5-", (IntRange(5, None),), id="leading zeros"),
+    pytest.param(f"0-{'0' * LONG}", (IntRange(0, 0),), id="nothing but zeros"),
+    pytest.param(f"-{'0' * LONG}7", (SuffixRange(7),), id="leading zeros of a suffix"),
+    pytest.param("\t " * LONG + "0-1", (IntRange(0, 1),), id="blanks before"),
+    pytest.param("0-1" + " \t" * LONG, (IntRange(0, 1),), id="blanks after"),
+    pytest.param("0-1" + " " * LONG + "," + "\t" * LONG + ", -5", (IntRange(0, 1), SuffixRange(5)),
+                 id="blanks between"),
+    pytest.param("0-1,2-,-3," + " " * LONG + "4-5", (IntRange(0, 1), IntRange(2, None), SuffixRange(3), IntRange(4, 5)),
+                 id="short ones"),
+    pytest.param(" " * LONG + ",", None, id="no member"),
+    pytest.param(" " * LONG + "0", None, id="no hyphen"),
+    pytest.param(" " * LONG + "0,1-2", None, id="a hyphen in another member only"),
+    pytest.param(" " * LONG + "-", None, id="only a hyphen"),
+    pytest.param(f"0-{NINES}x", None, id="a letter"),
+    pytest.param(f"0-{NINES}\xb2", None, id="a digit that is not ASCII"),
+    pytest.param(f"0-1-{NINES}", None, id="two hyphens"),
+    pytest.param("0-" + " " * LONG + "1", None, id="blanks inside"),
+    pytest.param("0-1\t" + NINES, None, id="a tab inside"),
+    pytest.param("0-1" + " " * LONG + "\n", None, id="a line feed"),
+    pytest.param("0-1" + "\x1f" * LONG, None, id="other white space"),
+    pytest.param("1-0" + " " * LONG, None, id="last before first"),
+]
+
+
+@pytest.mark.parametrize(("text", "specs"), LONG_SETS)
+def test_a_field_of_any_length(text, specs):
+    assert ranges.parse_range(f"bytes={text}") == specs
+
+
+@pytest.mark.parametrize("blanks", [0, 1, 99, 100])
+def test_blanks_before_the_unit_are_no_part_of_the_value(blanks):
+    assert ranges.parse_range(" " * blanks + "bytes=0-1") == (IntRange(0, 1),)
 
 
 RESOLVED = [  # spec            length  bytes                why
@@ -87,6 +154,13 @@ def test_resolve(spec, complete_length, expected):
     assert spec.resolve(complete_length) == expected
 
 
+@pytest.mark.parametrize("complete_length", [0, 3, 10, 100, 100_000])
+def test_resolve_all_selects_as_resolve_does(complete_length):
+    specs = [case.values[0] for case in RESOLVED]
+    parts = [part for spec in specs if (part := spec.resolve(complete_length)) is not None]
+    assert ranges.resolve_all(specs, complete_length) == parts
+
+
 def test_byte_range_counts_both_ends():
     part = ByteRange(2, 5)
     assert (part.length, part.next_pos, part.content_range(1234)) == (4, 6, "bytes 2-5/1234")
@@ -98,7 +172,9 @@ def test_unsatisfied_range_of_the_rfc():
 
 @pytest.mark.parametrize(("value", "length"), [
     ("0", 0), ("1234", 1234), (" 7 ", 7), ("", None), ("-1", None), ("1_0", None), ("\u00b2", None),
-    ("9" * 20, 10**20 - 1), ("9" * 5000, None),
+    ("9" * 20, 10**20 - 1), ("9" * 5000, None), ("0" * 50_000 + "7", 7), ("0" * 30, 0), (" " * 50_000 + "7\t", 7),
+    (" " * 30, None), ("7" + " " * 30 + "7", None), ("7" + "\n" * 30, None),
+    ("0" * 30 + "\xb2", None), ("-" * 30, None),
 ])
 def test_parse_complete_length(value, length):
     assert ranges.parse_complete_length(value) == length

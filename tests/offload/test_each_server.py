@@ -84,6 +84,7 @@ def test_unsatisfiable_range_is_answered_here(ask):
     assert not is_handed_over(answer)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("field", "status"), [("if_match", 412), ("if_none_match", 304)])
 def test_tag_of_the_app(ask, front, field, status):
     """lighttpd knows no If-Match. nginx makes the tag by itself, so that it must compare it."""
@@ -119,6 +120,7 @@ def test_path_of_an_asgi_app(front, tmp_path):
     assert not is_handed_over(answer)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("wrap", [lambda file: file, FileWrapper], ids=["bare", "wrapped"])
 @pytest.mark.parametrize("delete", [True, False])
 def test_file_that_is_deleted_when_it_is_closed(front, tmp_path, delete, wrap):

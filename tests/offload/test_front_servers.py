@@ -124,6 +124,7 @@ def too_long(media: Path) -> Path:
     return written(folder / "film")
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("make", CLASSES)
 @pytest.mark.parametrize("lay", [outside, beside, by_dots, by_a_link, by_a_linked_folder, by_a_chain, too_long])
 def test_these_are_not_handed_over(media: Path, make: Callable[[Path], Any], lay: Callable[[Path], Path]) -> None:

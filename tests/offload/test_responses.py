@@ -69,6 +69,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("wraps", [True, False])
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 def test_the_front_server_gets_every_request_for_a_file(film: Path, request_: dict[str, Any], wraps: bool) -> None:
@@ -81,6 +82,7 @@ def test_the_front_server_gets_every_request_for_a_file(film: Path, request_: di
     assert answer.environ["rangeware.plan"].reason is Reason.OFFLOADED
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("request_", [REQUESTS[name] for name in REQUESTS if name != "unit"])  # Starlette: 400
 @pytest.mark.parametrize("trio", [False, True])
 def test_the_same_for_an_asgi_app_that_names_its_file(film: Path, request_: dict[str, Any], trio: bool) -> None:
@@ -144,6 +146,7 @@ def _django() -> None:
         settings.configure()
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("make", [by_flask, by_bottle, by_django])
 @pytest.mark.parametrize("request_", [{}, {"range": "bytes=0-9"}, {"if_match": '"nginx"'}], ids=repr)
 def test_frameworks(film: Path, make: Any, request_: dict[str, Any]) -> None:
@@ -202,6 +205,7 @@ def somewhere_else(film: Path) -> Any:
 BODIES = [at_position, by_descriptor, unlinked, replaced, in_memory, in_a_list, by_a_generator, somewhere_else]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("make", BODIES)
 @pytest.mark.parametrize("range_", [None, "bytes=10-19,30-39"])
 def test_these_bodies_are_sent_from_here(film: Path, make: Any, range_: str | None) -> None:
@@ -241,6 +245,7 @@ def test_only_get_and_head_are_handed_over(film: Path, method: str) -> None:
         assert (answer.body, answer.get(FIELD)) == (CONTENT, None)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("name", OUR_OWN)
 @pytest.mark.parametrize("range_", [None, "bytes=0-9"])
 def test_a_field_of_the_apps_own_is_passed_on_untouched(film: Path, name: str, range_: str | None) -> None:
@@ -266,6 +271,7 @@ PRECONDITIONS = {
 }
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("name", PRECONDITIONS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 def test_preconditions_are_hidden_from_the_app_where_the_front_server_makes_the_validators(
@@ -315,6 +321,7 @@ def test_if_match_is_evaluated_here_for_an_asgi_app_too(film: Path) -> None:
         assert ask(asgi(app, film), None, method, if_match='"v2"').status == expected
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("offload", [XAccelRedirect, XSendfile, None])
 @pytest.mark.parametrize("has_date", [True, False])
 @pytest.mark.parametrize("body", [lambda: [b""], lambda: (), lambda: iter(())])

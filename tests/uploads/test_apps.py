@@ -722,3 +722,11 @@ def test_a_cut_request_keeps_what_arrived(twin: str, storage: FileStorage, lengt
     assert (answer.status, answer.get("Upload-Offset"), offset_of(app, location)) == (400, "4", 4)
     assert patch(app, location, 4, b"456789").status == 204
     assert stored(storage, location) == CONTENT
+
+
+@pytest.mark.parametrize("app", [UploadApp, AsgiUploadApp])
+def test_a_folder_is_no_storage(app):
+    with pytest.raises(InvalidOption, match=r"not 'uploads'; did you mean FileStorage\('uploads'\)\?"):
+        app("uploads")
+    with pytest.raises(InvalidOption, match="storage must be a FileStorage or an S3Storage, not None$"):
+        app(None)

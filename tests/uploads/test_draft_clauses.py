@@ -7,7 +7,7 @@ import pytest
 
 from tests.uploads.draft_table import PARTIAL, append, ask, check_rest, check_row, create, digest
 from tests.uploads.tus_table import ABSENT, ANY, DATA, EXPIRES, LENGTH, MAX_SIZE, STORED, Row, check_answer
-from tests.uploads.twins import NAMES, PATH, Twin
+from tests.uploads.twins import NAMES, PATH, Twin, in_turns
 
 REST = DATA[STORED:]
 LIMIT = re.compile(rf"(?=.*\bmax-size={MAX_SIZE}\b).*")
@@ -204,10 +204,10 @@ FIELDS = {
 
 TABLES = {"creation": CREATION, "offset retrieval": RETRIEVAL, "append and cancel": APPEND, "digests": DIGESTS,
           "fields": FIELDS}
-ALL = [pytest.param(row, id=f"{title}: {name}") for title, table in TABLES.items() for name, row in table.items()]
+ALL = {f"{title}: {name}": row for title, table in TABLES.items() for name, row in table.items()}
 
 
-@pytest.mark.parametrize("row", ALL)
+@pytest.mark.parametrize(("row", "twin"), in_turns(ALL), indirect=["twin"])
 def test_clause(row, twin):
     check_row(twin, row)
 

@@ -366,6 +366,28 @@ def test_a_file_that_is_moved_meanwhile(storage: FileStorage, monkeypatch: pytes
     assert storage.find(upload.id).is_complete
 
 
+def test_a_description_that_is_moved_each_time_it_is_looked_at(
+    storage: FileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process finishes the upload step by step, as often between two of our calls as it can."""
+    upload = created(storage, CONTENT)
+    waiting, called, done = storage._descriptions(upload.id)
+    moves = [(storage._data(upload.id), storage.path(upload.id)), (waiting, called), (called, done)]
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        while moves:
+            source, target = moves.pop(0)
+            source.rename(target)
+            if source == path:
+                break
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert storage.find(upload.id).is_complete
+    assert moves == []
+
+
 # --- bytes that are kept back ---
 
 @pytest.mark.parametrize(("keep", "offset"), [(True, 6), (False, 2)])

@@ -24,7 +24,7 @@ from tests.uploads.tus_table import (
     checksum,
     create,
 )
-from tests.uploads.twins import NAMES, PATH, Twin
+from tests.uploads.twins import NAMES, PATH, Twin, in_turns
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 REST = DATA[STORED:]
@@ -35,10 +35,6 @@ REFUSED = (400, 403, 404, 405, 409, 411, 412, 413, 415)
 @pytest.fixture(params=NAMES)
 def twin(request, tmp_path):
     return Twin(request.param, tmp_path, max_size=MAX_SIZE, expires=EXPIRES)
-
-
-def rows(table):
-    return [pytest.param(row, id=name) for name, row in table.items()]
 
 
 CORE = {
@@ -286,7 +282,7 @@ TABLES = {"core": CORE, "creation": CREATION, "creation-with-upload": WITH_UPLOA
 ALL = {f"{title}: {name}": row for title, table in TABLES.items() for name, row in table.items()}
 
 
-@pytest.mark.parametrize("row", rows(ALL))
+@pytest.mark.parametrize(("row", "twin"), in_turns(ALL), indirect=["twin"])
 def test_clause(row, twin):
     check_row(twin, row)
 
@@ -295,6 +291,7 @@ WRONG_IDS = ["%00", "\x00", "..", "../" + "0" * 32, "0" * 31, "0" * 33, "0123456
              "0" * 32 + ".data", "\u00e9", "%2e%2e%2f", "0" * 31 + "\n", "\u0660" * 32, "x" * 5000, "usage"]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("method", ["HEAD", "GET", "PATCH", "DELETE"])
 @pytest.mark.parametrize("id", WRONG_IDS, ids=lambda id: ascii(id[:40]))
 def test_what_is_no_id_is_404(id, method, twin):

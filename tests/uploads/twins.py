@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from rangeware.uploads import AsgiUploadApp, FileStorage, UploadApp
 from tests.asgi_support import carry, scope_for
@@ -17,6 +20,12 @@ Lines = Sequence[tuple[str, str]]
 
 _KNOWN_METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PATCH", "PUT", "DELETE")
 """Those that ``wsgiref.validate`` knows; it warns of any other."""
+
+
+def in_turns(rows: dict[str, Any]) -> list[Any]:
+    """Each row with each of ``NAMES``; they take turns in being without the mark ``grid``."""
+    return [pytest.param(row, name, id=f"{name}-{title}", marks=() if name == turn else pytest.mark.grid)
+            for (title, row), turn in zip(rows.items(), itertools.cycle(NAMES), strict=False) for name in NAMES]
 
 
 class _Input(io.BytesIO):

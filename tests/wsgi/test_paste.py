@@ -96,6 +96,17 @@ def test_what_cannot_be_read_is_refused_by_name_and_value(name: str, text: str) 
     assert text in str(caught.value)
 
 
+@pytest.mark.parametrize(("name", "hint"), [
+    ("max_range", "; did you mean max_ranges?"), ("spool", "; did you mean spool_limit?"),
+    ("x", "; the options are max_ranges, block_size, hide_range, preconditions, validators, spool_limit, applies, "
+          "on_plan, offload"),
+])
+def test_an_unknown_option_is_told_with_those_there_are(name: str, hint: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        main(answering([CONTENT]), {}, **{name: "5"})
+    assert str(caught.value) == f"{name}='5' is not an option{hint}"
+
+
 NGINX = XAccelRedirect({"/srv/media/": "/protected/"})
 SAMPLES: dict[type, tuple[str, Any]] = {bool: ("off", False), int: ("7", 7), type(None): (f"{__name__}:tell", tell)}
 

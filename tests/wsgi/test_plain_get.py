@@ -116,15 +116,6 @@ HEADS: dict[str, list[tuple[str, str]]] = {
 }
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A file old enough for a strong tag."""
-    made = tmp_path / "film.mp4"
-    made.write_bytes(CONTENT)
-    os.utime(made, (1_700_000_000, 1_700_000_000))
-    return made
-
-
 def answering(fields: list[tuple[str, str]], body: Callable[[], Iterable[bytes]], status: str = "200 OK") -> Any:
     """An app behind us that answers this."""
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -140,6 +131,7 @@ def asked(app: Any, wrapper: Any = Handed) -> Answer:
     return run(app, environ, validate=False)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("kind", BODIES)
 def test_a_glance_and_a_closer_look_tell_the_same(kind: str, head: str, path: Path) -> None:
@@ -149,6 +141,7 @@ def test_a_glance_and_a_closer_look_tell_the_same(kind: str, head: str, path: Pa
     assert sorted(glance.fields) == sorted(closer.fields)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("looks", [0, 1, 16, 999])
 @pytest.mark.parametrize("buffering", [-1, 0])
 @pytest.mark.parametrize("times", [1, 20], ids=["all of the file", "the beginning of the file"])
@@ -304,6 +297,7 @@ def test_a_lone_field_of_a_range_request_is_hidden(name: str) -> None:
     assert seen == [False, False]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,20-29", "bytes=5000-"])
 @pytest.mark.parametrize("declared", ["1001", "2000"])
 def test_a_file_shorter_than_declared_is_not_sliced(value: str, declared: str, path: Path) -> None:

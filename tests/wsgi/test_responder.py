@@ -137,6 +137,7 @@ def test_without_range_the_answer_is_the_apps(app: Any) -> None:
     assert set(HEAD) <= set(answer.fields)
 
 
+@pytest.mark.each
 @speakers
 @pytest.mark.parametrize(("value", "first_pos", "last_pos"), [
     ("bytes=0-9", 0, 9), ("bytes=3-7", 3, 7), ("bytes=4-5", 4, 5), ("bytes=2-599", 2, 599), ("bytes=-1", 999, 999),
@@ -157,6 +158,7 @@ def test_several_ranges_of_every_speaker(app: Any) -> None:
     assert answer.get("Content-Length") == str(len(answer.body))
 
 
+@pytest.mark.each
 @speakers
 @pytest.mark.parametrize(("fields", "status"), [
     ({"range": "bytes=1000-"}, 416), ({"if_none_match": '"v1"'}, 304), ({"if_match": '"v2"'}, 412),
@@ -168,6 +170,7 @@ def test_every_speaker_can_be_refused(app: Any, fields: dict[str, str], status: 
     assert answer.get("Content-Length") in (None, str(len(answer.body)))
 
 
+@pytest.mark.each
 @speakers
 @pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-9"}, {"if_none_match": '"v1"'}, {"if_match": '"v2"'}])
 def test_head_puts_no_body_on_the_wire(app: Any, fields: dict[str, str]) -> None:
@@ -179,6 +182,7 @@ def test_head_puts_no_body_on_the_wire(app: Any, fields: dict[str, str]) -> None
 VALID_SPEAKERS = [app for app in SPEAKERS if app is not write_inside_the_generator]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("app", VALID_SPEAKERS, ids=lambda app: app.__name__)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("fields", [
@@ -226,6 +230,7 @@ def fails_after_an_empty_chunk(environ: dict[str, Any], start_response: START) -
     return body()
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("app", [fails_before_the_body, fails_at_first_next, fails_lazily, fails_after_an_empty_chunk],
                          ids=lambda app: app.__name__)
 @pytest.mark.parametrize("fields", [
@@ -256,6 +261,7 @@ def fails_after_write(environ: dict[str, Any], start_response: START) -> Iterabl
     return body()
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("app", [fails_in_mid_body, fails_after_write], ids=lambda app: app.__name__)
 @pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-"}, {"range": "bytes=5-999"}, {"range": "bytes=0-9,50-"},
                                     {"if_match": '"v1"'}], ids=str)
@@ -306,6 +312,7 @@ def _never_lazily(environ: dict[str, Any], start_response: START) -> Iterator[by
     yield CONTENT
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("app", [_twice_eagerly, _twice_lazily, _twice_in_mid_body, _never, _never_lazily],
                          ids=lambda app: app.__name__)
 @pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-"}, {"if_match": '"v1"'}], ids=str)
@@ -347,6 +354,7 @@ def _raises_after_write(environ: dict[str, Any], start_response: START) -> Itera
     raise Boom
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("app", "at_most"), [
     (_raises_before_head, 0), (_raises_after_head, 0), (_raises_lazily_before_head, 0), (_raises_lazily_after_head, 0),
     (_raises_in_mid_body, 100), (_raises_after_write, 100)])
@@ -384,6 +392,7 @@ def test_write_without_declared_length_is_passed_on_in_order(fields: dict[str, s
     assert answer.get("Accept-Ranges") is None
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fields", [{"if_none_match": '"v1"'}, {"if_none_match": '"v1"', "range": "bytes=0-9"}])
 @pytest.mark.parametrize("app", [write_only, write_twice_then_list, write_then_generator],
                          ids=lambda app: app.__name__)
@@ -407,6 +416,7 @@ def _serve_without_write(app: Any, environ: dict[str, Any]) -> Answer:
     return Answer(int(wire.head[0][:3]), wire.head[1], wire.sent, environ)
 
 
+@pytest.mark.each
 @speakers
 @pytest.mark.parametrize(("fields", "status"), [
     ({"range": "bytes=0-9"}, 206), ({"range": "bytes=0-9,500-"}, 206), ({"range": "bytes=1000-"}, 416),
@@ -467,6 +477,7 @@ def test_no_if_range_is_made_up() -> None:
     assert "HTTP_IF_RANGE" not in app.as_given
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("hide_range", [True, False])
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,20-29", "bytes=5000-", "nonsense"])
 def test_the_servers_environ_is_changed_by_the_app_only(value: str, hide_range: bool) -> None:

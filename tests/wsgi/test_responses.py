@@ -69,6 +69,7 @@ def test_a_206_of_several_ranges_keeps_the_fields_of_the_200() -> None:
     assert [part.content_type for part in parts(answer)] == [TYPE[1], TYPE[1]]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("name", ["Content-Digest", "Content-MD5", "content-digest", "CONTENT-MD5"])
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-", "bytes=0-9,50-59"])
 def test_digests_of_the_content_are_dropped(name: str, value: str) -> None:
@@ -76,12 +77,14 @@ def test_digests_of_the_content_are_dropped(name: str, value: str) -> None:
     assert (answer.status, has(answer, name)) == (206, False)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("name", ["Repr-Digest", "Digest"])
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,50-59"])
 def test_digests_of_the_representation_stay(name: str, value: str) -> None:
     assert get(RangeMiddleware(answering([CONTENT], (name, "AAAA"))), value).get(name) == "AAAA"
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("name", ["Content-Digest", "Content-MD5", "Repr-Digest", "Digest"])
 @pytest.mark.parametrize("value", [None, "bytes=9-0"])
 def test_every_digest_stays_on_a_200(name: str, value: str | None) -> None:
@@ -100,6 +103,7 @@ GONE_ON_416 = ["Content-Encoding", "Content-Disposition", "ETag", "Last-Modified
                "Repr-Digest", "Digest", "Content-Language", "Content-Location"]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("name", KEPT_ON_416)
 @pytest.mark.parametrize("value", ["bytes=1000-", "bytes=-0", "bytes=1000-1001,5000-"])
 def test_a_416_keeps(name: str, value: str) -> None:
@@ -117,6 +121,7 @@ CACHING = ["Cache-Control", "Expires", "CDN-Cache-Control", "Surrogate-Control",
            "Cloudflare-CDN-Cache-Control", "X-Accel-Expires", "Edge-Control", "X-LiteSpeed-Cache-Control"]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("name", CACHING)
 @pytest.mark.parametrize("fields", [
     {"range": "bytes=1000-"}, {"range": "bytes=1000-,2000-"}, {"if_match": '"v0"'},
@@ -176,6 +181,7 @@ NOT_MODIFIED = [{"if_none_match": '"v1"'}, {"if_none_match": '"v1"', "range": "b
                 {"if_modified_since": MODIFIED[1]}, {"if_none_match": "*", "range": "bytes=5000-"}]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fields", NOT_MODIFIED, ids=str)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_fields_of_a_304(fields: dict[str, str], method: str) -> None:
@@ -219,6 +225,7 @@ ADVERTISED = [  # body, fields of the app, value on a plain 200
 ]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("body", "fields", "value"), ADVERTISED)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_accept_ranges_on_a_200_that_would_have_been_sliced(body: Any, fields: list[tuple[str, str]],
@@ -229,6 +236,7 @@ def test_accept_ranges_on_a_200_that_would_have_been_sliced(body: Any, fields: l
     assert (sliced.status == 206) == (value == "bytes")
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fields", [{"range": "bytes=0-9"}, {"range": "bytes=0-9,50-59"}, {"range": "bytes=5000-"},
                                     {"range": "bytes=9-0"}, {"range": "bytes=0-9", "if_range": '"v0"'},
                                     {"if_match": '"v1"'}], ids=str)
@@ -272,6 +280,7 @@ def test_no_accept_ranges_on_other_methods() -> None:
 
 # --- Content-Encoding ------------------------------------------------------------------------------------------------
 
+@pytest.mark.each
 @pytest.mark.parametrize(("etag", "status"), [(None, 200), ('W/"v1"', 200), ('"v1"', 206)])
 @pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "gzip, br"])
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,50-59"])
@@ -286,6 +295,7 @@ def test_coded_content_is_sliced_with_a_strong_etag_only(etag: str | None, statu
 
 # --- HEAD ------------------------------------------------------------------------------------------------------------
 
+@pytest.mark.each
 @pytest.mark.parametrize("body", [[CONTENT], lambda: iter(cut(CONTENT, 100)), lambda: io.BytesIO(CONTENT)],
                          ids=["list", "generator", "file"])
 @pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-9"}, {"range": "bytes=0-9,50-59"}, {"range": "bytes=5000-"},
@@ -297,12 +307,14 @@ def test_head_is_answered_as_without_range(body: Any, fields: dict[str, str]) ->
     assert answer.get("Content-Length") == "1000"
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-9"}, {"if_match": '"v0"'}], ids=str)
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "500 Oops"])
 def test_head_never_has_a_body_whatever_the_status(fields: dict[str, str], status: str) -> None:
     assert get(RangeMiddleware(answering([CONTENT], LENGTH, status=status)), method="HEAD", **fields).body == b""
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("body", [[CONTENT], cut(CONTENT, 100), lambda: io.BytesIO(CONTENT),
                                   lambda: iter(cut(CONTENT, 100))], ids=["one item", "list", "file", "generator"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -362,6 +374,7 @@ MULTIPART = [  # Range, the (first_pos, last_pos) of the parts
 ]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("value", "ranges"), MULTIPART)
 @pytest.mark.parametrize("body", [[CONTENT], lambda: io.BytesIO(CONTENT)], ids=["list", "file"])
 def test_parts(value: str, ranges: list[tuple[int, int]], body: Any) -> None:
@@ -395,6 +408,7 @@ def test_each_part_has_the_content_type_of_the_200(content_type: str) -> None:
     assert heads == [content_type.encode()] * 2
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("count", [2, 10, 20, 30, 40, 60, 99, 100])
 @pytest.mark.parametrize("size", [1, 100, 1000, 100_000])
 def test_no_answer_is_larger_than_the_whole_and_4_kib(count: int, size: int) -> None:
@@ -417,6 +431,7 @@ def test_a_multipart_of_a_small_representation_is_served_as_asked() -> None:
 
 # --- empty -----------------------------------------------------------------------------------------------------------
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=0-", "bytes=0-0", "bytes=-1", "bytes=-0", "bytes=5-9", "bytes=0-1,3-4"])
 @pytest.mark.parametrize("body", [[], [b""], (), lambda: iter([b""]), lambda: io.BytesIO(b"")],
                          ids=["no item", "empty item", "tuple", "iterator", "file"])

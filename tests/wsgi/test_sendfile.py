@@ -88,6 +88,7 @@ def close(result: Any) -> None:
     getattr(result, "close", lambda: None)()
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("wrapper", SERVED)
 @pytest.mark.parametrize(("value", "first_pos", "next_pos"), [
     ("bytes=5003-10000", 5003, 10001), ("bytes=5003-", 5003, SIZE), ("bytes=-9001", SIZE - 9001, SIZE),
@@ -102,6 +103,7 @@ def test_one_range_goes_back_in_the_wrapper(
     close(result)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=9-2", "lines=1-2", "bytes=0-5000,junk"])
 @pytest.mark.parametrize("wrapper", SERVED)
 def test_the_whole_goes_back_in_the_wrapper(path: Path, plain: socket.socket, wrapper: Any, value: str) -> None:
@@ -143,6 +145,7 @@ def handed_over(result: Any) -> bool:
     return shown
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=0-5000", "bytes=5000-", "bytes=0-", "bytes=9-2"])
 @pytest.mark.parametrize("wrapper", [UWSGI, BJOERN, FileWrapper, named("elsewhere", "FileWrapper"), None])
 def test_nobody_else_gets_anything_with_a_descriptor(path: Path, wrapper: Any, value: str) -> None:

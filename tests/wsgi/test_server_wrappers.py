@@ -97,6 +97,7 @@ def handing(make: Any, length: int | None, *fields: tuple[str, str], wrapped: bo
     return RangeMiddleware(app)
 
 
+@pytest.mark.each
 @servers
 @pytest.mark.parametrize("wrapped", [True, False])
 @pytest.mark.parametrize("buffering", [-1, 0])
@@ -122,6 +123,7 @@ def test_the_whole_is_the_bytes_that_the_parts_are_of(
         assert part.status == 206 or ("Accept-Ranges", "none") in fields
 
 
+@pytest.mark.each
 @servers
 @pytest.mark.parametrize("declared", [len(CONTENT), None, 1000])
 @pytest.mark.parametrize("position", [0, 100])
@@ -204,6 +206,7 @@ def test_a_server_that_sends_by_descriptor_gets_none_of_a_file_with_a_read_of_it
     body.close()
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("declared", [True, False])
 @pytest.mark.parametrize("kind", ["memory", "disk"])
 @servers
@@ -221,6 +224,7 @@ def test_a_wrapped_file_with_a_read_of_its_own_is_read_with_and_without_range(by
         assert server.ask(app, range="bytes=10-19").body == right[10:20]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("declared", [True, False])
 @servers
 def test_a_file_returned_as_it_is_with_lines_of_its_own_is_iterated(by_descriptor: bool, declared: bool,
@@ -259,6 +263,7 @@ def test_a_generator_in_a_relay_runs_to_its_end(wrapper: Any) -> None:
     assert len(ended) == 2
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("wrapper", [None, FileWrapper])
 @pytest.mark.parametrize("kind", ["own", "spooled", "patched"])
 def test_any_file_that_is_longer_than_declared_is_cut(wrapper: Any, kind: str) -> None:
@@ -304,6 +309,7 @@ def test_a_whole_file_still_goes_to_the_server_untouched(by_descriptor: bool, pa
         body.close()
 
 
+@pytest.mark.each
 @servers
 @pytest.mark.parametrize("status", ["404 Not Found", "206 Partial Content"])
 def test_other_statuses_pass_as_they_are(by_descriptor: bool, status: str, path: Path) -> None:

@@ -212,6 +212,7 @@ def check(client: Client, path: str, value: str, first_pos: int, last_pos: int, 
     assert answer.get("Content-Range") == f"bytes {first_pos}-{last_pos}/1000"
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("path", PATHS)
 def test_many_answers_on_one_connection(client: Client, path: str) -> None:
     check(client, path, "bytes=0-9", 0, 9)
@@ -234,6 +235,7 @@ def test_many_answers_on_one_connection(client: Client, path: str) -> None:
     assert client.ask(path, If_None_Match='"v1"').status == 304  # last: waitress closes after a 304
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("path", ["/file", "/generator", "/list"])
 def test_whole_answers(address: tuple[str, int], path: str) -> None:
     with contextlib.closing(Client(address)) as client:
@@ -241,6 +243,7 @@ def test_whole_answers(address: tuple[str, int], path: str) -> None:
         assert (answer.status, answer.body, answer.get("Accept-Ranges")) == (200, CONTENT, "bytes")
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("fields", [{}, {"Range": "bytes=0-9"}], ids=str)
 def test_nothing_follows_the_head_of_a_head(address: tuple[str, int], path: str, fields: dict[str, str]) -> None:
@@ -278,6 +281,7 @@ def test_ranges_far_into_a_large_file(client: Client) -> None:
     check(client, "/file", "bytes=0-9", 0, 9)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=0-", f"bytes=0-9,100-{HUGE - 1}"])
 def test_a_client_that_hangs_up_half_way(address: tuple[str, int], value: str) -> None:
     with contextlib.closing(Client(address)) as client:
@@ -292,6 +296,7 @@ def test_a_client_that_hangs_up_half_way(address: tuple[str, int], value: str) -
         assert still_open == b"0"
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("value", ["bytes=500-", "bytes=-10", "bytes=0-9,-10"])
 def test_a_source_that_ends_early_closes_the_connection(address: tuple[str, int], value: str) -> None:
     with contextlib.closing(Client(address)) as client:

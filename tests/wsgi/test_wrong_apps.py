@@ -52,6 +52,7 @@ VALUES = ["bytes=0-9", "bytes=100-899", "bytes=-10", "bytes=0-", "bytes=990-1500
           "bytes=1000-", "bytes=1100-1199", "bytes=-2000"]
 
 
+@pytest.mark.each
 @kinds
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("declared", [0, 1, 500, 900, 999, 1001, 1100, 5000])
@@ -82,6 +83,7 @@ def test_the_length_promised_is_the_length_sent_or_an_error_shows(kind: Kind, va
         assert last_pos < int(complete_length) <= max(declared, len(CONTENT))
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("kind", FORWARD, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("value", ["bytes=0-", "bytes=-10", "bytes=999-1000", "bytes=1050-", "bytes=0-9,1050-1059"])
 def test_a_forward_body_shorter_than_declared_is_truncated(kind: Kind, value: str) -> None:
@@ -96,6 +98,7 @@ def test_a_forward_body_shorter_than_declared_serves_what_it_has(kind: Kind) -> 
     assert answer.get("Content-Range") == "bytes 10-19/1100"
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("kind", FORWARD, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(("value", "body"), [("bytes=-10", CONTENT[890:900]), ("bytes=0-", CONTENT[:900]),
                                              ("bytes=895-950", CONTENT[895:900])])
@@ -105,6 +108,7 @@ def test_a_forward_body_longer_than_declared_is_cut(kind: Kind, value: str, body
     assert str(answer.get("Content-Range")).endswith("/900")
 
 
+@pytest.mark.each
 @kinds
 @pytest.mark.parametrize("declared", [900, 1100])
 @pytest.mark.parametrize("fields", [{}, {"range": "lines=0-9"}, {"range": "bytes=9-0"}, {"range": "bytes=+1-2"}],
@@ -138,6 +142,7 @@ MALFORMED = ["", "abc", "-1", "+1000", "1_000", "1000.0", "0x3e8", "1000 1000", 
              " 1000", "1e3"]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("declared", MALFORMED, ids=lambda text: repr(text[:12]))
 @pytest.mark.parametrize("fields", [{}, {"range": "bytes=0-9"}, {"range": "bytes=0-9,50-59"}, {"range": "bytes=5000-"},
                                     {"if_match": "*"}], ids=str)
@@ -151,6 +156,7 @@ def test_a_generator_with_a_malformed_content_length(declared: str, fields: dict
     assert answer.get("Content-Length") == declared
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("declared", MALFORMED, ids=lambda text: repr(text[:12]))
 @pytest.mark.parametrize("body", [[CONTENT], lambda: io.BytesIO(CONTENT)], ids=["list", "file"])
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,50-59", "bytes=1000-"])
@@ -162,6 +168,7 @@ def test_no_answer_of_ours_repeats_a_malformed_content_length(declared: str, bod
         assert answer.get("Content-Length") == str(len(answer.body))
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("first", "second"), [("1000", "1000"), ("1000", "900"), ("1000", "x")])
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=-10", "bytes=0-9,500-509", "bytes=5000-"])
 def test_content_length_twice(first: str, second: str, value: str) -> None:
@@ -177,6 +184,7 @@ def test_content_length_twice(first: str, second: str, value: str) -> None:
 
 # --- chunks that are none --------------------------------------------------------------------------------------------
 
+@pytest.mark.each
 @pytest.mark.parametrize("body", [["text"], [b"x" * 4, "text"], ("text",), lambda: iter(["text"]),
                                   lambda: iter([b"x" * 4, "text"]), lambda: iter([None]), lambda: iter([5]), [None],
                                   lambda: io.StringIO("text" * 10)],
@@ -194,6 +202,7 @@ def test_a_body_that_is_no_iterable_is_an_error_that_shows(result: Any) -> None:
         get(RangeMiddleware(answering(result, ("Content-Length", "8"))), "bytes=0-", validate=False)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("body", [lambda: iter([]), list, tuple, lambda: (chunk for chunk in [b"", b""])],
                          ids=["iterator", "list", "tuple", "empty chunks"])
 @pytest.mark.parametrize("value", [None, "bytes=0-9", "bytes=-1", "bytes=0-9,50-59"])
@@ -248,6 +257,7 @@ FIELDS = [{"range": "bytes=0-9"}, {"range": "bytes=0-9,50-59"}, {"range": "bytes
           {"range": "bytes=0-9", "if_range": '"v1"'}]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize(("status", "extra"), UNTOUCHED)
 @pytest.mark.parametrize("fields", FIELDS, ids=str)
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -281,6 +291,7 @@ def test_a_multipart_200_is_untouched(fields: dict[str, str]) -> None:
     assert wire.head == ("200 OK", head)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 @pytest.mark.parametrize("fields", [*FIELDS, {"if_match": '"v2"'}, {"if_none_match": '"v1"'}], ids=str)
 def test_other_methods_are_left_alone(method: str, fields: dict[str, str]) -> None:
@@ -294,6 +305,7 @@ def test_other_methods_are_left_alone(method: str, fields: dict[str, str]) -> No
     assert wire.head == ("200 OK", head)
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 @pytest.mark.parametrize("fields", [{}, *FIELDS], ids=str)
 def test_answers_without_content(status: str, fields: dict[str, str]) -> None:
@@ -333,6 +345,7 @@ def test_names_of_fields_in_any_case(name: str) -> None:
     assert (answer.status, answer.body, answer.all("Content-Length")) == (206, CONTENT[:10], ["10"])
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("etag", ["v1", '"v1', 'w/"v1"', '""', '"a b"', '"é"'])
 @pytest.mark.parametrize("value", ["bytes=0-9", "bytes=0-9,50-59"])
 def test_odd_etags_do_no_harm(etag: str, value: str) -> None:

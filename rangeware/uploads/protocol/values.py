@@ -42,11 +42,16 @@ class Request:
 class Upload:
     """An upload, as it is stored.
 
+    >>> def authorize(environ, action, upload):
+    ...     return upload.metadata.get("filename", "").endswith(".mp4")
+    >>> authorize(environ, "create", Upload("", length=100, metadata={"filename": "film.mp4"}))
+    True
+
     :param id: 32 hexadecimal digits.
     :param length: bytes of the whole file; None until the client tells.
     :param offset: bytes that are stored.
     :param metadata: the client's description of the file, such as "filename" and "filetype". None of it can be trusted.
-    :param raw_metadata: the same as the value of tus's Upload-Metadata.
+    :param raw_metadata: the metadata as the value of tus's Upload-Metadata.
     :param owner: as the ``authorize`` hook named it.
     :param concat: the value of tus's Upload-Concat: "partial", "final;..." or "".
     :param ends_at_length: True if it is complete once ``offset`` is ``length`` (tus); False if only the client can say
