@@ -1,4 +1,8 @@
-"""Run the benchmark: ``python -m benchmarks --help``."""
+"""Run the benchmark: ``python -m benchmarks --help``.
+
+``benchmarks/run`` measures everything, which takes long. ``benchmarks/run --goals --out DIR`` measures only what the
+goals of speed need, in some ten minutes; without ``--out`` it would replace the complete results.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks import data, inprocess, plots, report, rounds
+from benchmarks import data, goal_cells, inprocess, instructions, plots, report, rounds
 from benchmarks.targets import TARGETS
 
 RESULTS = Path(__file__).with_name("results")
 """Default directory for the results."""
 _NAME = "results.json"
+_SECONDS = 0.4
+_GOALS_SECONDS = 0.3
 
 
 def main() -> int:
@@ -49,16 +55,20 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/run", description="Compare rangeware with its peers.")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="number of rounds (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=0.4, metavar="S",
-                        help="duration of each throughput measurement (%(default)s)")
+    parser.add_argument("--seconds", type=float, metavar="S",
+                        help=f"duration of each throughput measurement ({_SECONDS}; {_GOALS_SECONDS} with --goals)")
     parser.add_argument("--quick", action="store_true", help="one round of 0.1 s, to test the benchmark itself")
     parser.add_argument("--only", default="", metavar="REGEX", help="run only targets whose name matches")
     parser.add_argument("--measures", default="", metavar="REGEX", help="run only measures whose name matches")
+    parser.add_argument("--goals", action="store_true",
+                        help="only what the goals of speed need, in rounds of 0.3 s: some ten minutes")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="results directory (%(default)s)")
     parser.add_argument("--report-only", action="store_true", help="tables and plots from existing results only")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 0.1
+    if arguments.seconds is None:
+        arguments.seconds = _GOALS_SECONDS if arguments.goals else _SECONDS
     return arguments
 
 
@@ -66,15 +76,26 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run all measures and return the content of ``results.json``."""
     targets = [target for target in TARGETS if re.search(arguments.only, target.name)]
     measures = rounds.chosen_measures(arguments.measures)
+    wanted: rounds.Wanted = goal_cells.is_needed if arguments.goals else lambda measure, target: True
+    targets = [target for target in targets if any(wanted(measure, target) for measure in measures)]
     data.make()
     about = {
         "machine": _machine(), "versions": _versions(), "date": datetime.date.today().isoformat(),
         "commit": _commit(), "rounds": arguments.rounds, "seconds": arguments.seconds,
         "targets": {target.name: {"server": target.server, "kind": target.kind} for target in targets},
     }
-    over_the_wire = rounds.run(targets, measures, arguments.rounds, arguments.seconds)
+    over_the_wire = rounds.run(targets, measures, arguments.rounds, arguments.seconds, wanted)
+    return {**about, **over_the_wire, **_in_process(arguments)}
+
+
+def _in_process(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run the measures in process, and count instructions if valgrind is there."""
     print("in process", file=sys.stderr, flush=True)
-    return {**about, **over_the_wire, **inprocess.measure(arguments.rounds, arguments.measures)}
+    pattern = goal_cells.IN_PROCESS if arguments.goals and not arguments.measures else arguments.measures
+    measured = inprocess.measure(arguments.rounds, pattern)
+    if not instructions.is_possible() or not re.search(arguments.measures, "instructions"):
+        return measured
+    return {**measured, **instructions.measure(goal_cells.INSTRUCTIONS if arguments.goals else "")}
 
 
 def _machine() -> dict[str, Any]:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import io
 import random
 import string
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from gunicorn.http.wsgi import FileWrapper
 from static_ranges import Ranges
 from webob import Request as WebObRequest
 from webob import Response as WebObResponse
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from benchmarks.environs import Environ, environ_of
 from rangeware import RangeMiddleware
 
-Environ = dict[str, Any]
 App = Callable[[Environ, Any], Iterable[bytes]]
 Call = Callable[[], object]
 
@@ -29,8 +27,8 @@ FILE_SIZE = 1 << 20  # bytes in the file of the "file" calls
 HOSTILE_SIZE = 1_000_000  # characters in a hostile header
 
 _JSON = b'[{"id": 1, "name": "one"}, {"id": 2, "name": "two"}]'
-_ETAG = '"5f3c1a-100000"'
-_LAST_MODIFIED = "Sat, 04 Jul 2020 09:15:00 GMT"
+_ETAG = ("ETag", '"5f3c1a-100000"')
+_LAST_MODIFIED = ("Last-Modified", "Sat, 04 Jul 2020 09:15:00 GMT")
 
 
 class Server:
@@ -78,22 +76,6 @@ AROUND: dict[str, Callable[[App], App]] = {
 }
 
 
-def environ_of(range_field: str | None = None) -> Environ:
-    """Return the environ that gunicorn makes of a browser's request, with this Range header."""
-    fields = {} if range_field is None else {"HTTP_RANGE": range_field}
-    return {
-        "wsgi.errors": sys.stderr, "wsgi.version": (1, 0), "wsgi.multithread": False, "wsgi.multiprocess": False,
-        "wsgi.run_once": False, "wsgi.file_wrapper": FileWrapper, "wsgi.input_terminated": True,
-        "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "http", "SERVER_SOFTWARE": "gunicorn", "gunicorn.socket": None,
-        "REQUEST_METHOD": "GET", "QUERY_STRING": "page=2", "RAW_URI": "/items?page=2", "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": "127.0.0.1:8000", "HTTP_USER_AGENT": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Firefox/128.0",
-        "HTTP_ACCEPT": "*/*", "HTTP_ACCEPT_LANGUAGE": "en", "HTTP_ACCEPT_ENCODING": "gzip, br",
-        "HTTP_REFERER": "http://127.0.0.1:8000/", "HTTP_COOKIE": "session=c2Vzc2lvbg", "HTTP_CONNECTION": "keep-alive",
-        "HTTP_SEC_FETCH_MODE": "cors", "HTTP_PRIORITY": "u=4", "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "51234",
-        "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "8000", "PATH_INFO": "/items", "SCRIPT_NAME": "",
-    } | fields
-
-
 def json_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
     """Respond with a list of one item, as most apps do."""
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(_JSON)))])
@@ -102,17 +84,15 @@ def json_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
 
 def list_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
     """Respond with 10 KiB from memory and an ETag."""
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "10240"), ("ETag", _ETAG)])
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "10240"), _ETAG])
     return [BLOCK[:10240]]
 
 
-def file_app(file: io.BufferedReader) -> App:
-    """Create an app that passes this file to ``wsgi.file_wrapper``, with its own validators."""
+def file_app(file: io.BufferedReader, *validators: tuple[str, str]) -> App:
+    """Create an app that passes this file to ``wsgi.file_wrapper``, with these validators."""
     def app(environ: Environ, start_response: Any) -> Iterable[bytes]:
         start_response("200 OK", [
-            ("Content-Type", "application/octet-stream"), ("Content-Length", str(FILE_SIZE)), ("ETag", _ETAG),
-            ("Last-Modified", _LAST_MODIFIED),
-        ])
+            ("Content-Type", "application/octet-stream"), ("Content-Length", str(FILE_SIZE)), *validators])
         wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](file)
         return wrapped
     return app
@@ -120,7 +100,7 @@ def file_app(file: io.BufferedReader) -> App:
 
 def generator_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
     """Respond with a generator that repeats one block."""
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(SKIPPED)), ("ETag", _ETAG)])
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(SKIPPED)), _ETAG])
     return generated()
 
 
@@ -167,12 +147,17 @@ def consume_apart(app: App, environ: Environ, start_response: Any) -> int:
 
 
 def plain_calls(file: io.BufferedReader) -> dict[str, dict[str, Call]]:
-    """Return the calls by measure and wrapper; each is compared with ``bare``."""
+    """Return the calls by measure and wrapper; each is compared with ``bare``.
+
+    The file is passed to every call, and never read or closed.
+    """
+    bare, dated = file_app(file, _ETAG), file_app(file, _ETAG, _LAST_MODIFIED)
     start = Server().start_response
     plain, ranged = environ_of(), environ_of("bytes=100-199")
     return {
         "json": {name: partial(consume, around(json_app), plain, start) for name, around in AROUND.items()},
-        "file": {name: partial(around(file_app(file)), plain, start) for name, around in AROUND.items()},
+        "file": {name: partial(around(bare), plain, start) for name, around in AROUND.items()},
+        "file-dated": {name: partial(around(dated), plain, start) for name, around in AROUND.items()},
         "list-range": {
             name: partial(consume_apart, around(list_app), ranged, start) for name, around in AROUND.items()
         },
@@ -194,14 +179,23 @@ def skips() -> dict[str, Call]:
 
 def hostile_fields() -> dict[str, str]:
     """Return Range headers of 1 MB, by kind, that are meant to be expensive to parse."""
+    half, each = HOSTILE_SIZE // 2, HOSTILE_SIZE // 256 - 8
     ranges = ",".join(f"{pos}-{pos}" for pos in range(0, 200_000, 2))
     garbage = "".join(random.Random(1).choices(string.printable[:95], k=HOSTILE_SIZE))
     texts = {
         "ranges": ranges, "digits": "1" * HOSTILE_SIZE, "first-digits": "0-" + "9" * HOSTILE_SIZE,
         "commas": "," * HOSTILE_SIZE, "hyphens": "-" * HOSTILE_SIZE, "blanks": " " * HOSTILE_SIZE, "garbage": garbage,
+        "both-digits": "9" * (half - 8) + "-" + "9" * half, "first-zeros": "0" * (HOSTILE_SIZE - 8) + "5-",
+        "last-zeros": "0-" + "0" * HOSTILE_SIZE, "blanks-before": "\t " * (half - 8) + "0-1",
+        "blanks-after": "0-1" + "\t " * half, "blanks-between": "0-1," + " " * (HOSTILE_SIZE - 20) + ",2-3",
+        "256-first-digits": ",".join(["9" * each + "-"] * 256), "256-last-digits": ",".join(["0-" + "9" * each] * 256),
+        "256-both-digits": ",".join(["9" * (each // 2) + "-" + "9" * (each // 2)] * 256),
+        "256-zeros": ",".join(["0" * each + "-"] * 256), "256-blanks": ",".join([" \t" * (each // 2) + "0-1"] * 256),
     }
     fields = {kind: f"bytes={text}"[:HOSTILE_SIZE] for kind, text in texts.items()}
-    return fields | {"no-unit": garbage.replace("=", "-"), "unit": garbage.replace("=", "x")[:-8] + "=0-0"}
+    blank = " " * (HOSTILE_SIZE - 9) + "bytes=0-1"
+    unit = garbage.replace("=", "x")[:-8] + "=0-0"
+    return fields | {"no-unit": garbage.replace("=", "-"), "unit": unit, "blanks-before-unit": blank}
 
 
 def hostile_calls() -> dict[str, Call]:

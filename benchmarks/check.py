@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from benchmarks import data
 from benchmarks.serving import Running
+from benchmarks.targets import Target
 
 Window = tuple[int, int]
 """First and last position, both inclusive."""
@@ -22,7 +23,7 @@ _SAMPLE = 64 << 10
 """Bytes that are compared at the start of each ``_STRIDE``; the rest is only counted."""
 _STRIDE = 4 << 20
 _VALIDATORS: dict[str, tuple[str, ...]] = {"/gen": ("ETag",), "/json": ()}
-"""Required validators, by path. Files need both."""
+"""Required validators of paths that are not files. Those of files are the target's."""
 _KIB = 1 << 10
 _MIB = 1 << 20
 
@@ -93,20 +94,19 @@ def _ask(running: Running, measure: str) -> None:
     connection = http.client.HTTPConnection(*running.address, timeout=TIMEOUT)
     try:
         if measure in WHOLE:
-            _ask_whole(connection, running.target.kind, WHOLE[measure])
+            _ask_whole(connection, running.target, WHOLE[measure])
         else:
-            _ask_ranges(connection, running.target.kind, QUESTIONS[measure])
+            _ask_ranges(connection, running.target, QUESTIONS[measure])
     finally:
         _hang_up(connection)
 
 
-def _ask_whole(connection: http.client.HTTPConnection, kind: str, path: str) -> None:
+def _ask_whole(connection: http.client.HTTPConnection, target: Target, path: str) -> None:
     connection.request("GET", path)
     answer = connection.getresponse()
     if answer.status != 200:
         raise Wrong(f"{answer.status} without Range")
-    if kind != "peer":
-        _check_validators(answer, path)
+    _check_validators(answer, target, path)
     if answer.getheader("Content-Range") is not None:
         raise Wrong("Content-Range on the whole")
     if answer.getheader("Content-Length") not in (None, str(data.LENGTHS[path])):
@@ -116,14 +116,13 @@ def _ask_whole(connection: http.client.HTTPConnection, kind: str, path: str) -> 
         raise Wrong("more bytes than there are")
 
 
-def _ask_ranges(connection: http.client.HTTPConnection, kind: str, question: Question) -> None:
+def _ask_ranges(connection: http.client.HTTPConnection, target: Target, question: Question) -> None:
     windows = question.windows()
     value = "bytes=" + ",".join(f"{first_pos}-{last_pos}" for first_pos, last_pos in windows)
     connection.request("GET", question.path, headers={"Range": value})
     answer = connection.getresponse()
     _check_status(answer, windows)
-    if kind != "peer":
-        _check_validators(answer, question.path)
+    _check_validators(answer, target, question.path)
     if len(windows) == 1:
         _check_single(answer, question.path, windows[0])
     else:
@@ -147,11 +146,15 @@ def _check_status(answer: http.client.HTTPResponse, windows: Sequence[Window]) -
         raise Wrong("two Content-Length fields")
 
 
-def _check_validators(answer: http.client.HTTPResponse, path: str) -> None:
-    """Require validators, so that all targets that are compared directly do the same work."""
-    for name in _VALIDATORS.get(path, ("ETag", "Last-Modified")):
+def _check_validators(answer: http.client.HTTPResponse, target: Target, path: str) -> None:
+    """Require the target's validators, so that targets that are compared directly do the same work."""
+    if target.kind == "peer":
+        return
+    for name in _VALIDATORS.get(path, target.validators):
         if answer.getheader(name) is None:
             raise Wrong(f"no {name}")
+    if path in data.FILES and "Last-Modified" not in target.validators and answer.getheader("Last-Modified"):
+        raise Wrong("Last-Modified, although the app sends none")
 
 
 # --- one range ---

@@ -6,7 +6,7 @@ import array
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -43,17 +43,18 @@ _WORD = 8
 _COPIED_AT_ONCE = 4 << 20
 
 
-def make() -> None:
-    """Make missing files, and read ``1m.bin`` and ``1g.bin`` once, so that they are in the page cache."""
+def make(paths: Iterable[str] = tuple(FILES)) -> None:
+    """Make missing files, and read those up to 1 GiB once, so that they are in the page cache."""
     SERVED.mkdir(parents=True, exist_ok=True)
-    for path, file in FILES.items():
+    for path in paths:
+        file = FILES[path]
         if not file.exists() or file.stat().st_size != LENGTHS[path]:
             _replace(file, _write_sparse if path == "/8g" else partial(_write_words, LENGTHS[path]))
         link = SERVED / path[1:]
         if not link.exists():
             link.symlink_to(Path("..") / file.name)
-    _warm(FILES["/1m"])
-    _warm(FILES["/1g"])
+        if path != "/8g":
+            _warm(file)
 
 
 def content(first_pos: int, last_pos: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -71,6 +72,12 @@ def server_of(results: Results, target: str) -> str:
     return server
 
 
+def floor_of(results: Results, target: str) -> str:
+    """Return the hand-written app to compare with: on the same server, with the same validators, and with ``open``."""
+    server = server_of(results, target)
+    return f"floor-open-dated-{server}" if "-dated-" in target else f"floor-open-{server}"
+
+
 def alone(results: Results, target: str) -> str | None:
     """Return the target with the same app and server but without the middleware; None if there is none."""
     name = target.removeprefix("rangeware-")
@@ -122,6 +129,11 @@ def size(count: float | None) -> str:
 def span(values: Sequence[float], write: Callable[[float], str] = written) -> str:
     """Format the minimum and the maximum."""
     return f"{write(min(values))} - {write(max(values))}" if values else "-"
+
+
+def unbroken(text: str) -> str:
+    """Keep figures and their units on one line, for pages whose tables are narrow."""
+    return re.sub(r"(?<=\d) (?=([nµm]?s|[KMG]iB)\b)", "\N{NO-BREAK SPACE}", text)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:

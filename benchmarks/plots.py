@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -65,6 +66,12 @@ def write(results: Results, directory: Path) -> None:
         plt.close(figure)
 
 
+def _drawn(results: Results) -> list[str]:
+    """Return the targets to draw: of each app in several variants one, because the lines would cover each other."""
+    left_out = re.compile(r"minimum-|.*-dated-|floor-(?!open-)")
+    return [name for name in results["targets"] if not left_out.match(name)]
+
+
 def _look(results: Results, target: str) -> str:
     """Return the name of a target's style."""
     kind: str = results["targets"][target]["kind"]
@@ -84,7 +91,7 @@ def _reads_all(results: Results, target: str) -> bool:
 def _cpu(results: Results) -> Figure:
     """Plot server CPU per response against the size of the range, with labels at the smallest size."""
     figure, axes = plt.subplots(figsize=(_INCHES, 8.4), layout="constrained")
-    lines = {name: _points(results, name) for name in results["targets"]}
+    lines = {name: _points(results, name) for name in _drawn(results)}
     lines = {name: points for name, points in lines.items() if points}
     for name, points in lines.items():
         _draw_line(axes, results, name, points)
@@ -168,8 +175,8 @@ def _legend(axes: Axes, results: Results, found: Iterable[str]) -> None:
 
 def _deep(results: Results) -> Figure:
     """Plot time to first byte for the first and the last KiB, one row per target, the fastest on top."""
-    last = {name: median(cells(results, "ttfb", "file-last", name)) for name in results["targets"]}
-    first = {name: median(cells(results, "ttfb", "file-first", name)) for name in results["targets"]}
+    last = {name: median(cells(results, "ttfb", "file-last", name)) for name in _drawn(results)}
+    first = {name: median(cells(results, "ttfb", "file-first", name)) for name in last}
     rows = sorted((name for name in last if last[name] is not None or first[name] is not None),
                   key=lambda name: (last[name] or float("inf")), reverse=True)
     figure, axes = plt.subplots(figsize=(_INCHES, 1.6 + 0.245 * max(len(rows), 8)), layout="constrained")

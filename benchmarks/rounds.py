@@ -8,7 +8,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from benchmarks import check
@@ -18,6 +18,8 @@ from benchmarks.wire import CLIENT_CORE, MEASURES, CellFailed, Measure, build_cl
 
 Section = dict[str, dict[str, Any]]
 """Results by measure and target."""
+Asked = dict[Measure, list[Running]]
+"""The servers to run each measure on."""
 
 GROUPS = ("memory", "wire", "ttfb", "hostile")
 """The groups in the order in which they run.
@@ -31,10 +33,16 @@ class BenchmarkError(Exception):
     """A target whose responses must be correct fails the check."""
 
 
-def run(targets: Sequence[Target], measures: Sequence[Measure], rounds: int, seconds: float) -> dict[str, Section]:
+Wanted = Callable[[Measure, Target], bool]
+"""Tell if a measure of a target is to be run."""
+
+
+def run(targets: Sequence[Target], measures: Sequence[Measure], rounds: int, seconds: float,
+        wanted: Wanted = lambda measure, target: True) -> dict[str, Section]:
     """Run all measures over sockets. Return their sections of the results, and ``unsupported``.
 
     :param seconds: duration of each throughput measurement.
+    :param wanted: all others are left out.
     :raises BenchmarkError: if rangeware, nginx or a hand-written app gives a wrong response.
     """
     build_client()
@@ -42,10 +50,11 @@ def run(targets: Sequence[Target], measures: Sequence[Measure], rounds: int, sec
     with contextlib.ExitStack() as stack:
         stack.enter_context(_on_core(CLIENT_CORE))
         running = _start(targets, measures, stack, results["unsupported"])
-        _check(running, measures, results["unsupported"])
+        asked = {measure: [server for server in running if wanted(measure, server.target)] for measure in measures}
+        _check(running, asked, results["unsupported"])
         for group in GROUPS:
-            in_group = [measure for measure in measures if measure.group == group]
-            _run_group(running, in_group, rounds, seconds, results)
+            in_group = {measure: servers for measure, servers in asked.items() if servers and measure.group == group}
+            _run_group(in_group, rounds, seconds, results)
     return results
 
 
@@ -80,10 +89,10 @@ def _start(targets: Sequence[Target], measures: Sequence[Measure], stack: contex
     return running
 
 
-def _check(running: Sequence[Running], measures: Sequence[Measure], unsupported: Section) -> None:
+def _check(running: Sequence[Running], asked: Asked, unsupported: Section) -> None:
     for server in running:
         _say(f"checking {server.target.name}")
-        for measure in measures:
+        for measure in (measure for measure, servers in asked.items() if server in servers):
             reason = _reason_against(server, measure)
             if reason is not None:
                 _record_failure(unsupported, measure, server.target, reason)
@@ -110,15 +119,16 @@ def _reason_against(server: Running, measure: Measure) -> str | None:
 def _must_answer(target: str, measure: str) -> bool:
     if target.startswith("floor-"):
         return measure.startswith(("range-", "whole-", "json", "file-", "512m"))
+    if target.startswith("minimum-"):
+        return measure.startswith(("range-4k", "range-64k", "whole-", "json", "file-"))
     return target.startswith("rangeware-") or target == "nginx" and not measure.startswith(("generator-", "json"))
 
 
-def _run_group(running: Sequence[Running], measures: Sequence[Measure], rounds: int, seconds: float,
-               results: dict[str, Section]) -> None:
+def _run_group(asked: Asked, rounds: int, seconds: float, results: dict[str, Section]) -> None:
     for number in range(1, rounds + 1):
-        for measure in measures:
+        for measure, servers in asked.items():
             begun = time.monotonic()
-            _run_measure(running, measure, number, seconds, results)
+            _run_measure(servers, measure, number, seconds, results)
             _say(f"round {number} of {rounds}: {measure.name}, {time.monotonic() - begun:.1f} s")
 
 

@@ -77,6 +77,10 @@ class Running:
         """Tell if the server's first process is still running."""
         return self._process.poll() is None
 
+    def interrupt(self) -> None:
+        """Ask the server's first process to stop, as Ctrl+C does."""
+        self._process.send_signal(signal.SIGINT)
+
     def wait_for_answer(self) -> None:
         """Send requests until there is a response of any kind.
 

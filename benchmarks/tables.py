@@ -15,15 +15,16 @@ from benchmarks.figures import (
     cost_ratio,
     costs,
     duration,
+    floor_of,
     median,
     ratio,
-    server_of,
     size,
     span,
     table,
     times,
     written,
 )
+from benchmarks.instructions import Counts, over_floor
 
 _WIRE = {
     "range-4k": "Random 4 KiB of 1 GiB, 4 connections",
@@ -47,7 +48,8 @@ _HOSTILE = {
     "ones-10000": "10,000 ranges of one byte (119 kB)",
     "one-mb": "1 MB of ranges of one byte",
 }
-_CALLS = {"json": "JSON, no Range", "file": "file, no Range", "list-range": "10 KiB list, Range"}
+_CALLS = {"json": "JSON, no Range", "file": "file, no Range", "file-dated": "file with Last-Modified, no Range",
+          "list-range": "10 KiB list, Range"}
 _PARSERS = {
     "parse-one": "`0-499`", "parse-suffix": "`0-0,-1`", "parse-100": "100 ranges", "parse-10000": "10,000 ranges",
     "parse-10000-zeros": "10,000 x `0-`",
@@ -106,7 +108,7 @@ def _wire_row(results: Results, measure: str, target: str) -> list[str]:
     return [
         _named(results, target), written(median(cost)), span(cost),
         times(cost_ratio(results, measure, target, "nginx")),
-        times(cost_ratio(results, measure, target, f"floor-{server_of(results, target)}")),
+        times(cost_ratio(results, measure, target, floor_of(results, target))),
         times(cost_ratio(results, measure, target, alone(results, target) or "")), written(median(speeds)),
         *(written(median(cell[key] for cell in found)) for key in ("p50_ms", "p99_ms")),
         "-" if busy is None else f"{busy:.0%}",
@@ -177,6 +179,8 @@ def _in_process(results: Results) -> Iterator[str]:
     found = results.get("inprocess", {})
     if any(measure in found for measure in _CALLS):
         yield f"## Added to a call, in process\n\n{_calls_table(results)}"
+    if "instructions" in results:
+        yield f"## Instructions of one 4 KiB range\n\n{_instructions_table(results)}"
     if any(measure in found for measure in _PARSERS):
         yield f"## Parsers of Range\n\n{_parsers_table(results)}"
     if "skip" in found:
@@ -203,6 +207,14 @@ def _call_cells(results: Results, name: str) -> Iterator[str]:
         own = added(results, measure, name)
         yield written(median(own))
         yield times(ratio(own, added(results, measure, "empty")))
+
+
+def _instructions_table(results: Results) -> str:
+    counts: Counts = results["instructions"]
+    rows = ([app, place, f"{count:,.0f}", "-" if (over := over_floor(by_app, app)) is None else f"{over:,.0f}"]
+            for place, by_app in counts.items() for app, count in by_app.items())
+    return table(("app", "where", "instructions", "over the floor"), rows, words=2) + (
+        "\nCounted by callgrind, outside of the kernel. On a server, its own work is in it too.\n")
 
 
 def _parsers_table(results: Results) -> str:

@@ -23,13 +23,16 @@ class Target(NamedTuple):
     """A server with an app in it.
 
     :param server: name of the server; the hand-written app on it is ``floor-SERVER``, if there is one.
-    :param kind: ``rangeware``, ``floor`` (written by hand, the best of that server) or ``peer``.
+    :param kind: ``rangeware``, ``floor`` (written by hand, the best of that server), ``minimum`` (the smallest
+        middleware) or ``peer``.
+    :param validators: what each response with a file must have, except of a peer; no other validator.
     """
 
     name: str
     server: str
     kind: str
     start: Start
+    validators: tuple[str, ...] = ("ETag", "Last-Modified")
 
 
 def _gunicorn(worker: str, app: str) -> Start:
@@ -38,6 +41,11 @@ def _gunicorn(worker: str, app: str) -> Start:
         sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", worker, "--workers", "1",
         "--threads", threads, "--keep-alive", "60", "--timeout", "600", "--graceful-timeout", "1", "--log-level",
         "warning", f"benchmarks.apps.{app}"]
+
+
+def gthread(app: str) -> Start:
+    """Start an app under gunicorn with threads."""
+    return _gunicorn("gthread", app)
 
 
 def _uwsgi(app: str) -> Start:
@@ -120,7 +128,7 @@ def _nginx(port: int, directory: Path) -> Command:
 
 _IN: dict[str, Callable[[str], Start]] = {
     "gunicorn": lambda app: _gunicorn("sync", app),
-    "gthread": lambda app: _gunicorn("gthread", app),
+    "gthread": gthread,
     "uwsgi": _uwsgi,
     "waitress": _waitress,
     "cheroot": _cheroot,
@@ -129,8 +137,9 @@ _IN: dict[str, Callable[[str], Start]] = {
 }
 
 
-def _target(name: str, server: str, kind: str, app: str) -> Target:
-    return Target(name, server, kind, _IN[server](app))
+def _target(name: str, server: str, kind: str, app: str, *validators: str) -> Target:
+    """Return a target. Without ``validators``, responses with a file must have both."""
+    return Target(name, server, kind, _IN[server](app), validators or ("ETag", "Last-Modified"))
 
 
 _WITH_A_FLOOR = ("gunicorn", "gthread", "uwsgi", "waitress", "cheroot")
@@ -139,7 +148,14 @@ _WITH_STARLETTE = ("uvicorn", "granian")
 
 TARGETS: tuple[Target, ...] = (
     *(_target(f"rangeware-{server}", server, "rangeware", "plain:with_rangeware") for server in _WITH_A_FLOOR),
+    *(_target(f"rangeware-dated-{server}", server, "rangeware", "plain:dated_with_rangeware")
+      for server in _WITH_A_FLOOR),
     *(_target(f"floor-{server}", server, "floor", f"floor:{server}") for server in _WITH_A_FLOOR),
+    *(_target(f"floor-open-{server}", server, "floor", f"floor:open_{server}", "ETag") for server in _WITH_A_FLOOR),
+    *(_target(f"floor-open-dated-{server}", server, "floor", f"floor:open_dated_{server}")
+      for server in _WITH_A_FLOOR),
+    *(_target(f"minimum-{server}", server, "minimum", "minimum:app", "ETag") for server in _WITH_A_FLOOR),
+    *(_target(f"minimum-dated-{server}", server, "minimum", "minimum:dated") for server in _WITH_A_FLOOR),
     *(_target(f"rangeware-flask-{server}", server, "rangeware", "flask:with_rangeware") for server in _WITH_FLASK),
     *(_target(f"flask-{server}", server, "peer", "flask:alone") for server in _WITH_FLASK),
     *(_target(f"rangeware-starlette-{server}", server, "rangeware", "starlette:with_rangeware")

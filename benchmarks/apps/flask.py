@@ -1,4 +1,4 @@
-"""Flask with its own range support: ``send_file`` for the files, ``make_conditional`` for the generator.
+"""Flask with its own range support: ``send_file`` for files, ``make_conditional`` for ``/gen``, nothing for ``/plain``.
 
 Serve ``alone``, or ``with_rangeware``, which is the same app inside the middleware.
 """
@@ -27,6 +27,13 @@ def make() -> flask.Flask:
         response.content_length = GIB
         response.headers["ETag"] = GENERATOR_ETAG
         return response.make_conditional(flask.request, accept_ranges=True, complete_length=GIB)
+
+    @app.get("/plain")
+    def plain_generator() -> flask.Response:
+        response = flask.Response(generated(), mimetype="application/octet-stream")
+        response.content_length = GIB
+        response.headers["ETag"] = GENERATOR_ETAG
+        return response
 
     @app.get("/json")
     def items() -> flask.Response:

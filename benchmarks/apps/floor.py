@@ -1,8 +1,12 @@
 """Hand-written apps that serve a single range themselves: the lowest cost that each server allows, without middleware.
 
-Serve the app named after the server. Each app opens the file for every request, because a file may be replaced. The
-sending method and block size are the fastest found for that server. Several ranges get the whole file, and If-Range is
-not evaluated.
+Each app opens the file for every request, because a file may be replaced. The sending method and block size are the
+fastest found for that server. Several ranges get the whole file, and If-Range is not evaluated. For each SERVER:
+
+* ``SERVER`` opens with ``os.open``, which costs the least, and sends both validators;
+* ``open_SERVER`` opens with ``open``, as nearly all apps do: what a middleware around ``plain`` can reach at best,
+  because it does not choose how the app opens its files. It sends an ETag only;
+* ``open_dated_SERVER`` also sends Last-Modified, as ``dated`` does.
 """
 
 from __future__ import annotations
@@ -13,19 +17,21 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from benchmarks.apps.plain import App, validators, whatever_else
+from benchmarks.apps.plain import App, Validators, etag, validators, whatever_else
 from benchmarks.data import FILES
 
-Send = Callable[[dict[str, Any], int, int, int], Iterable[bytes]]
-"""Send content. Arguments: environ, a file descriptor (closed afterwards), first position, number of bytes."""
+Send = Callable[[dict[str, Any], Any, int, int], Iterable[bytes]]
+"""Send content. Arguments: environ, an open file (closed afterwards), first position, number of bytes."""
 
 _RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})", re.ASCII)
+_ACCEPT_RANGES = ("Accept-Ranges", "bytes")
 _KIB = 1 << 10
-_MIB = 1 << 20
+_BLOCK = 124 * _KIB
+"""Bytes: blocks of 128 KiB or more cost up to a third more CPU on each server that gets them."""
 
 
 def _app(largest_bytes: int, send: Send) -> App:
-    """Create the app for one server.
+    """Create the app for one server that opens with ``os.open``.
 
     :param largest_bytes: up to this length, a range is read at once and returned as bytes; longer ones use ``send``.
     """
@@ -34,37 +40,53 @@ def _app(largest_bytes: int, send: Send) -> App:
         if path not in FILES:
             return whatever_else(path, start_response)
         descriptor = os.open(FILES[path], os.O_RDONLY)
-        status = os.fstat(descriptor)
-        first_pos, length = _selected(environ.get("HTTP_RANGE", ""), status.st_size)
-        fields = [*validators(status), ("Content-Length", str(length)), ("Accept-Ranges", "bytes")]
-        if length < status.st_size:
-            last_pos = first_pos + length - 1
-            start_response("206 Partial Content",
-                           [*fields, ("Content-Range", f"bytes {first_pos}-{last_pos}/{status.st_size}")])
-        else:
-            start_response("200 OK", fields)
+        first_pos, length = _start(environ, start_response, os.fstat(descriptor), validators)
         if length > largest_bytes:
-            return send(environ, descriptor, first_pos, length)
+            return send(environ, io.FileIO(descriptor), first_pos, length)
         content = os.pread(descriptor, length, first_pos)
         os.close(descriptor)
         return [content]
     return app
 
 
-def _selected(value: str, complete_length: int) -> tuple[int, int]:
-    """Return first position and number of bytes of the range; of the whole file if the header is not one range."""
-    match = _RANGE.fullmatch(value)
+def _open_app(largest_bytes: int, send: Send, validators_of: Validators) -> App:
+    """Create the app for one server that opens with ``open``, and otherwise does the same."""
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path not in FILES:
+            return whatever_else(path, start_response)
+        file = open(FILES[path], "rb")  # noqa: SIM115 - closed below, or by what sends it
+        descriptor = file.fileno()
+        first_pos, length = _start(environ, start_response, os.fstat(descriptor), validators_of)
+        if length > largest_bytes:
+            return send(environ, file, first_pos, length)
+        content = os.pread(descriptor, length, first_pos)
+        file.close()
+        return [content]
+    return app
+
+
+def _start(environ: dict[str, Any], start_response: Callable[..., Any], status: os.stat_result,
+           validators_of: Validators) -> tuple[int, int]:
+    """Send the head. Return first position and number of bytes; of the whole file if the header is not one range."""
+    complete_length = status.st_size
+    match = _RANGE.fullmatch(environ.get("HTTP_RANGE", ""))
     if match is None or int(match[1]) >= complete_length:
+        start_response("200 OK", [*validators_of(status), ("Content-Length", str(complete_length)), _ACCEPT_RANGES])
         return 0, complete_length
     first_pos = int(match[1])
     last_pos = min(int(match[2]), complete_length - 1) if match[2] else complete_length - 1
-    return first_pos, last_pos - first_pos + 1
+    length = last_pos - first_pos + 1
+    start_response("206 Partial Content", [
+        *validators_of(status), ("Content-Length", str(length)), _ACCEPT_RANGES,
+        ("Content-Range", f"bytes {first_pos}-{last_pos}/{complete_length}")])
+    return first_pos, length
 
 
-def _send_by_descriptor(environ: dict[str, Any], descriptor: int, first_pos: int, length: int) -> Iterable[bytes]:
+def _send_by_descriptor(environ: dict[str, Any], file: Any, first_pos: int, length: int) -> Iterable[bytes]:
     """Let gunicorn send Content-Length bytes from the position of the descriptor, with ``sendfile``."""
-    os.lseek(descriptor, first_pos, os.SEEK_SET)
-    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](io.FileIO(descriptor))
+    os.lseek(file.fileno(), first_pos, os.SEEK_SET)
+    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](file)
     return wrapped
 
 
@@ -74,8 +96,9 @@ class _Part:
     waitress asks for as much as its socket could ever take, and reads again what the socket did not take.
     """
 
-    def __init__(self, descriptor: int, first_pos: int, length: int, block_size: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: Any, first_pos: int, length: int, block_size: int) -> None:
+        self._file = file
+        self._descriptor = file.fileno()
         self._pos = first_pos
         self._end = first_pos + length
         self._block_size = block_size
@@ -86,7 +109,7 @@ class _Part:
         return block
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        self._file.close()
 
 
 class _SeekablePart(_Part):
@@ -101,34 +124,48 @@ class _SeekablePart(_Part):
         return self._pos
 
 
-def _send_by_event_loop(environ: dict[str, Any], descriptor: int, first_pos: int, length: int) -> Iterable[bytes]:
+def _send_by_event_loop(environ: dict[str, Any], file: Any, first_pos: int, length: int) -> Iterable[bytes]:
     """Let waitress send Content-Length bytes from ``tell()``."""
-    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](_SeekablePart(descriptor, first_pos, length, 128 * _KIB))
+    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](_SeekablePart(file, first_pos, length, _BLOCK))
     return wrapped
 
 
-def _send_in_c(environ: dict[str, Any], descriptor: int, first_pos: int, length: int) -> Iterable[bytes]:
+def _send_in_c(environ: dict[str, Any], file: Any, first_pos: int, length: int) -> Iterable[bytes]:
     """Let uWSGI call ``read`` in its own loop. It would send all of a file that has a descriptor, whatever the range.
 
     ``uwsgi.sendfile`` can send a part, but is not part of WSGI, and takes positions up to 2 GiB only.
 """
-    part = _Part(descriptor, first_pos, length, 256 * _KIB)
-    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](part, 256 * _KIB)
+    part = _Part(file, first_pos, length, _BLOCK)
+    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](part, _BLOCK)
     return wrapped
 
 
-def _send_in_blocks(environ: dict[str, Any], descriptor: int, first_pos: int, length: int) -> Iterator[bytes]:
-    """Send blocks. cheroot copies what the socket did not take, so blocks are small until the buffers have grown."""
-    block_size = 128 * _KIB if length <= 4 * _MIB else 192 * _KIB
-    part = _Part(descriptor, first_pos, length, block_size)
+def _send_in_blocks(environ: dict[str, Any], file: Any, first_pos: int, length: int) -> Iterator[bytes]:
+    """Send blocks. cheroot copies what the socket did not take, so they must not be large."""
+    part = _Part(file, first_pos, length, _BLOCK)
     try:
-        while block := part.read(block_size):
+        while block := part.read(_BLOCK):
             yield block
     finally:
         part.close()
 
 
-gunicorn = gthread = _app(256 * _KIB, _send_by_descriptor)
-waitress = _app(32 * _KIB, _send_by_event_loop)
-uwsgi = _app(32 * _KIB, _send_in_c)
-cheroot = _app(128 * _KIB, _send_in_blocks)
+_GUNICORN: tuple[int, Send] = (256 * _KIB, _send_by_descriptor)
+_WAITRESS: tuple[int, Send] = (32 * _KIB, _send_by_event_loop)
+_UWSGI: tuple[int, Send] = (32 * _KIB, _send_in_c)
+_CHEROOT: tuple[int, Send] = (_BLOCK, _send_in_blocks)
+
+gunicorn = gthread = _app(*_GUNICORN)
+waitress = _app(*_WAITRESS)
+uwsgi = _app(*_UWSGI)
+cheroot = _app(*_CHEROOT)
+
+open_gunicorn = open_gthread = _open_app(*_GUNICORN, etag)
+open_waitress = _open_app(*_WAITRESS, etag)
+open_uwsgi = _open_app(*_UWSGI, etag)
+open_cheroot = _open_app(*_CHEROOT, etag)
+
+open_dated_gunicorn = open_dated_gthread = _open_app(*_GUNICORN, validators)
+open_dated_waitress = _open_app(*_WAITRESS, validators)
+open_dated_uwsgi = _open_app(*_UWSGI, validators)
+open_dated_cheroot = _open_app(*_CHEROOT, validators)
