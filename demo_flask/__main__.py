@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import shlex
+import shutil
 import signal
 import socket
 import sys
@@ -34,7 +36,7 @@ _WELCOME = """
       curl -i -r 100-199 {url}/files/lines.txt
       curl -i -r 0-31,320-351 {url}/files/generated.txt
       curl -C - -O --limit-rate 50M {url}/files/big.bin
-      rangeware get --limit-rate 50M {url}/files/big.bin
+      {command} get --limit-rate 50M {url}/files/big.bin
 
   The last two download 1 GiB: stop one with Ctrl-C and run it again, and it resumes where it stopped.
 
@@ -88,7 +90,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         welcome(self._address)
 
     def load(self) -> Any:
-        return create_site(near(self._address), self._samples, self._directory)
+        return create_site(near(self._address), self._samples, self._directory, command=own_command())
 
 
 class ServerBehindNginx(Server):
@@ -107,7 +109,7 @@ class ServerBehindNginx(Server):
 
     def load(self) -> Any:
         offload = behind_nginx.offload(self._directory)
-        return create_site(near(self._address), self._samples, self._directory, offload)
+        return create_site(near(self._address), self._samples, self._directory, offload, own_command())
 
 
 def welcome(address: Address, more: str = "") -> None:
@@ -115,7 +117,26 @@ def welcome(address: Address, more: str = "") -> None:
 
     :param more: lines for the end.
     """
-    print(_WELCOME.format(url=f"http://{host_and_port(near(address))}", more=more), flush=True)
+    url = f"http://{host_and_port(near(address))}"
+    print(_WELCOME.format(url=url, command=own_command(), more=more), flush=True)
+
+
+def own_command() -> str:
+    """Return how to call ``rangeware`` of this Python in the shell where the demo was started."""
+    python = Path(sys.executable)
+    script = python.with_name("rangeware")
+    return _as_typed(script) if script.exists() else f"{_as_typed(python)} -m rangeware"
+
+
+def _as_typed(program: Path) -> str:
+    """Return the path of a program for a shell: only its name if that finds it, and relative if it is below here."""
+    found = shutil.which(program.name)
+    if found is not None and os.path.abspath(found) == os.path.abspath(program):
+        return program.name
+    here = Path.cwd()
+    if program.parent == here:
+        return shlex.quote(f"./{program.name}")
+    return shlex.quote(str(program.relative_to(here) if program.is_relative_to(here) else program))
 
 
 def _end_at_once(_: object) -> None:

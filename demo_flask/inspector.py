@@ -1,17 +1,25 @@
 """The inspector: send a raw request to both mounts of this server, and show the raw responses.
 
 The user chooses a file from the list, GET or HEAD, and the values of six headers. Nothing else that the user sends is
-written to the socket, and requests go only to this server.
+written to the socket, and requests go only to this server. Both responses are judged by the code of ``rangeware
+check``, and ``check_both`` runs the whole check on both mounts.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-from .feed import FILES, Feed
+from rangeware.check.findings import judge_length
+from rangeware.check.known import known_from
+from rangeware.check.responses import judge_response, make_answer
+from rangeware.check.values import Answer, Known
+
+from .feed import FILES, UNSEEN, Feed
 from .preview import Field, Part, Preview, boundary_of, preview, read_fields, read_parts
 
 FIELD_NAMES = ("Range", "If-Range", "If-None-Match", "If-Match", "If-Modified-Since", "If-Unmodified-Since")
@@ -23,6 +31,9 @@ MAX_HEAD = 64 * 1024
 MAX_CONTENT = 64 * 1024
 _TIMEOUT = 5.0
 _BLOCK = 16 * 1024
+_CHECK_TIMEOUT = 20.0  # seconds for each mount
+_UNSEEN = {"X-Demo-Request": f"{UNSEEN}check"}  # the strips show what the user asked for
+_STATUS_LINE = re.compile(r"HTTP/1\.[01] ([0-9]{3})(?: |$)")
 
 Address = tuple[str, int]
 
@@ -44,7 +55,10 @@ class Question(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """A raw request and its raw response. ``content_length`` is as declared; ``received`` counts the bytes read."""
+    """A raw request and its raw response. ``content_length`` is as declared; ``received`` counts the bytes read.
+
+    :param raw: the bytes that were read, which the page does not need.
+    """
 
     request: list[str]
     status_line: str
@@ -55,6 +69,7 @@ class Exchange(NamedTuple):
     content: Preview | None
     parts: list[Part]
     more_parts: int
+    raw: bytes
 
 
 def read_question(data: object, names: Container[str]) -> Question:
@@ -93,15 +108,64 @@ def _check_field(name: object, value: object) -> Field:
 
 
 def inspect(question: Question, address: Address, feed: Feed) -> dict[str, Any]:
-    """Send the request to both mounts, and add the plan that rangeware made. The values are ready for JSON.
+    """Send the request to both mounts, judge the responses, and add the plan that rangeware made.
+
+    The values are ready for JSON.
 
     :raises NoAnswer: if the demo does not respond.
     """
     request_id = secrets.token_hex(8)
-    answers = {mount: _as_json(exchange(_request_lines(question, prefix, address, request_id), address))
+    answers = {mount: exchange(_request_lines(question, prefix, address, request_id), address)
                for mount, prefix in MOUNTS.items()}
     event = feed.find(request_id)
-    return {**answers, "plan": event and event.public()}
+    return {**_judged(question, answers), "plan": event and event.public()}
+
+
+def _judged(question: Question, exchanges: Mapping[str, Exchange]) -> dict[str, Any]:
+    """The exchanges ready for JSON, each with its verdicts."""
+    answers = {mount: _answer(question, each) for mount, each in exchanges.items()}
+    known = known_from(answers.values())
+    return {mount: {**_as_json(exchanges[mount]), "verdicts": judge(each, known)} for mount, each in answers.items()}
+
+
+def _answer(question: Question, exchange: Exchange) -> Answer:
+    """A response as the check judges it."""
+    match = _STATUS_LINE.match(exchange.status_line)
+    if match is None:
+        raise NoAnswer("The response to the inspector is not HTTP.")
+    return make_answer((question.method, question.fields), (int(match[1]), exchange.fields), exchange.raw,
+                       is_complete=not exchange.cut)
+
+
+def judge(answer: Answer, known: Known) -> list[dict[str, str]]:
+    """Judge a response: does it fit the request, and does a plain one say how long it is?"""
+    verdicts = [judge_response(answer, known)]
+    if answer.status == 200 and verdicts[0].status == "good":
+        verdicts.append(judge_length(answer))
+    return [verdict._asdict() for verdict in verdicts]
+
+
+def check_both(name: str, address: Address) -> dict[str, Any]:
+    """Run ``rangeware check`` on a file in both mounts, and return the reports ready for JSON.
+
+    :param name: of a sample. The caller has checked that there is one.
+    :raises NoAnswer: if the demo does not respond, or urllib3 is missing.
+    """
+    try:
+        import urllib3
+
+        from rangeware.check import NetworkError, check
+    except ImportError as exc:
+        raise NoAnswer("The check needs urllib3: pip install 'rangeware[cli]'") from exc
+    pool = urllib3.PoolManager()  # not the proxy of the environment: the requests go to this server only
+    url = "http://{}{}{}{}"
+    try:
+        return {mount: check(url.format(host_and_port(address), prefix, FILES, quote(name, safe="")), pool=pool,
+                             headers=_UNSEEN, timeout=_CHECK_TIMEOUT).as_dict() for mount, prefix in MOUNTS.items()}
+    except NetworkError as exc:
+        raise NoAnswer("The demo did not respond to its own check. Is it still running?") from exc
+    finally:
+        pool.clear()
 
 
 def _request_lines(question: Question, prefix: str, address: Address, request_id: str) -> list[str]:
@@ -151,9 +215,11 @@ def _explain(request: list[str], head: bytes, content: bytes) -> Exchange:
     parts, more_parts = read_parts(content[:MAX_CONTENT], boundary) if boundary else ([], 0)
     return Exchange(request, status_line.decode("latin-1"), fields, lengths[0] if lengths else None,
                     min(len(content), MAX_CONTENT), len(content) > MAX_CONTENT,
-                    preview(content[:MAX_CONTENT]) if content and not parts else None, parts, more_parts)
+                    preview(content[:MAX_CONTENT]) if content and not parts else None, parts, more_parts,
+                    content[:MAX_CONTENT])
 
 
 def _as_json(answer: Exchange) -> dict[str, Any]:
-    return {**answer._asdict(), "content": answer.content and answer.content._asdict(),
+    shown = {name: value for name, value in answer._asdict().items() if name != "raw"}
+    return {**shown, "content": answer.content and answer.content._asdict(),
             "parts": [{"fields": part.fields, "preview": part.preview._asdict()} for part in answer.parts]}

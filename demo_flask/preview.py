@@ -1,20 +1,23 @@
 """Readable forms of a response: previews of bytes, and the parts of a multipart response.
 
-The parts are split at their boundary, with no help from rangeware, so that the page shows the bytes on the wire.
+The parts are split by the reader of ``rangeware check``, which shares nothing with the middleware, so that the page
+shows the bytes on the wire.
 """
 
 import re
 from typing import NamedTuple
+
+from rangeware.check import multipart
+from rangeware.check.multipart import Field, read_fields
 
 _TEXT_BYTES = 400
 _HEX_BYTES = 128
 _HEX_ROW = 8
 _MAX_PARTS = 20
 
-_BOUNDARY = re.compile(r'multipart/byteranges\s*;.*?boundary="?([^";,\s]{1,70})', re.IGNORECASE)
 _TEXT = re.compile(rb"[\t\r\n\x20-\x7e]*")
 
-Field = tuple[str, str]
+__all__ = ["Field", "Part", "Preview", "boundary_of", "preview", "read_fields", "read_parts"]
 
 
 class Preview(NamedTuple):
@@ -50,22 +53,10 @@ def _hex_row(first: int, row: bytes) -> str:
     return f"{first:04x}  {row.hex(' '):<{3 * _HEX_ROW - 1}}  {letters}"
 
 
-def read_fields(head: bytes) -> list[Field]:
-    """Split a head into names and values, in order and unchanged. A line without a colon gets an empty name."""
-    lines = head.decode("latin-1").split("\r\n")
-    return [_field(line) for line in lines if line]
-
-
-def _field(line: str) -> Field:
-    name, colon, value = line.partition(":")
-    return (name, value.strip()) if colon else ("", line)
-
-
 def boundary_of(fields: list[Field]) -> str | None:
     """Return the boundary in Content-Type; None if the response is not multipart/byteranges."""
     types = [value for name, value in fields if name.lower() == "content-type"]
-    match = _BOUNDARY.match(types[0]) if types else None
-    return match and match[1]
+    return multipart.boundary_of(types[0]) if types else None
 
 
 def read_parts(content: bytes, boundary: str) -> tuple[list[Part], int]:
@@ -73,12 +64,5 @@ def read_parts(content: bytes, boundary: str) -> tuple[list[Part], int]:
 
     The last part may be incomplete.
     """
-    delimiter = b"\r\n--" + boundary.encode("latin-1")
-    pieces = (b"\r\n" + content).split(delimiter)[1:]
-    parts = [piece for piece in pieces if not piece.startswith(b"--")]
-    return [_part(piece) for piece in parts[:_MAX_PARTS]], max(0, len(parts) - _MAX_PARTS)
-
-
-def _part(piece: bytes) -> Part:
-    head, _, content = piece.partition(b"\r\n\r\n")
-    return Part(read_fields(head), preview(content))
+    parts = multipart.read_multipart(content, boundary).parts
+    return [Part(part.fields, preview(part.content)) for part in parts[:_MAX_PARTS]], max(0, len(parts) - _MAX_PARTS)

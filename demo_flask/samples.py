@@ -24,6 +24,7 @@ INSTANCE = _HERE / "instance"
 MEDIA = _HERE / "media"
 
 _MIB = 1 << 20
+_BLOCK = 64 * 1024
 BIG_LENGTH = 1024 * _MIB
 MARK_EVERY = 64 * _MIB
 
@@ -127,6 +128,21 @@ def _from_file(path: Path, media_type: str) -> Callable[[], Response]:
     return lambda: send_file(path, mimetype=media_type, etag=f"{int(found.st_mtime):x}-{found.st_size:x}")
 
 
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """Read a file block by block, as a view does that reads from a database, or decrypts what it sends."""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _from_blocks(path: Path) -> Callable[[], Response]:
+    """Send a generator. Flask cannot seek in it: it answers each request with the whole video."""
+    found = path.stat()
+    fields = {"Content-Length": str(found.st_size), "Content-Type": "video/mp4",
+              "ETag": f'"blocks-{int(found.st_mtime):x}-{found.st_size:x}"'}
+    return lambda: Response(read_blocks(path), headers=fields)
+
+
 def _from_generator() -> Response:
     fields = {"Content-Length": str(GENERATED_LINES * LINE_LENGTH), "ETag": f'"lines-{GENERATED_LINES}"'}
     return Response(generate_lines(), mimetype="text/plain", headers=fields)
@@ -150,13 +166,16 @@ def prepare(directory: Path = INSTANCE) -> dict[str, Sample]:
     make_once(directory / "tones.wav", write_tones)
     make_once(directory / "big.bin", write_big)
     make_once(directory / "lines.txt", write_lines)
+    film = MEDIA / "clock.mp4"
     samples = (
-        _file_sample(MEDIA / "clock.mp4", "video/mp4", "A film of a running clock, 90 seconds."),
-        _file_sample(directory / "tones.wav", "audio/wav", "A minute of rising tones, made on the first start."),
-        _file_sample(directory / "big.bin", "application/octet-stream", "A sparse file: 1 GiB without disk usage."),
+        Sample("stream.mp4", "video/mp4", "Response(generator)", "The film of a running clock, sent in blocks.",
+               film.stat().st_size, _from_blocks(film)),
+        _file_sample(film, "video/mp4", "The same film, from its file."),
+        _file_sample(directory / "tones.wav", "audio/wav", "A minute of rising tones."),
+        _file_sample(directory / "big.bin", "application/octet-stream", "A sparse file of 1 GiB."),
         _file_sample(directory / "lines.txt", "text/plain", "Numbered lines of 32 bytes each."),
         Sample("generated.txt", "text/plain", "Response(generator)",
-               "Lines generated while they are sent, with a declared length.",
+               "Lines made while they are sent.",
                GENERATED_LINES * LINE_LENGTH, _from_generator),
         Sample("archive.zip", "application/zip", "send_file(BytesIO)", "A zip built in memory, with an ETag.",
                len(archive()), _from_memory),

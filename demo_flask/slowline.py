@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from .feed import is_handed_over
+from .feed import SLOW, is_handed_over
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,7 +25,7 @@ class SlowLine:
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("QUERY_STRING") != "slow":
+        if environ.get("QUERY_STRING") != SLOW:
             return self._app(environ, start_response)
 
         def slowed(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:

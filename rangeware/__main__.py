@@ -1,4 +1,4 @@
-"""The command ``rangeware``: ``get`` and ``put`` are the client's, ``uploads`` is the server's."""
+"""The command ``rangeware``: ``get``, ``put`` and ``check`` are for clients, ``uploads`` is for the server."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .uploads import command as uploads
 
         return uploads.main(words[1:])
+    if words[:1] == ["check"]:
+        from .check.cli import command as check
+
+        return check.main(words[1:])
     from .client.cli import command as client
 
     return client.main(words)

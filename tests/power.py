@@ -155,4 +155,8 @@ def _by_block(after: bytes, before: bytes, choose: Callable[[bytes, bytes], byte
 
 def _zeros(new: bytes, old: bytes) -> bytes:
     """Zeros where something was written; a block keeps those of its bytes that were synced."""
-    return bytes(byte if byte == was else 0 for byte, was in itertools.zip_longest(new, old[:len(new)]))
+    old = old[:len(new)]
+    kept = old
+    if not new.startswith(old):
+        kept = bytes(byte if byte == was else 0 for byte, was in zip(new, old, strict=False))
+    return kept.ljust(len(new), b"\0")

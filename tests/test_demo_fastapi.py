@@ -7,7 +7,6 @@ import email
 import html
 import http.client
 import io
-import os
 import re
 import shlex
 import signal
@@ -48,13 +47,16 @@ class Answer(NamedTuple):
     content: bytes
 
 
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "demo_fastapi.py", *arguments], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
 @contextlib.contextmanager
-def running_demo(directory: Path) -> Iterator[Demo]:
-    """A demo that answers and makes its file in this directory; ended with the block."""
+def running_demo() -> Iterator[Demo]:
+    """A demo that answers; ended with the block."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "demo_fastapi.py", str(port)], cwd=ROOT, text=True,
-                               env={**os.environ, "TMPDIR": str(directory)},
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = start("--port", str(port))
     try:
         wait_until_it_answers(Demo(process, port))
         yield Demo(process, port)
@@ -84,16 +86,16 @@ def end(process: subprocess.Popen[str]) -> str:
         raise
 
 
-def ask(demo: Demo, path: str, fields: Mapping[str, str] | None = None) -> Answer:
+def ask(demo: Demo, path: str, fields: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
     with contextlib.closing(demo.connect()) as connection:
-        connection.request("GET", path, headers=fields or {})
+        connection.request(method, path, headers=fields or {})
         answer = connection.getresponse()
         return Answer(answer.status, answer.headers, answer.read())
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("demo")) as running:
+def demo() -> Iterator[Demo]:
+    with running_demo() as running:
         yield running
 
 
@@ -103,24 +105,27 @@ def wholes(demo: Demo) -> dict[str, Answer]:
     return {path: ask(demo, path) for path in LENGTHS}
 
 
-def test_page_plays_the_sound_and_tells_what_to_type(demo: Demo) -> None:
+def test_page_plays_the_sound_twice_and_tells_what_to_type(demo: Demo) -> None:
     page = ask(demo, "/").content.decode()
-    assert re.findall(r'(?:src|href)="([^"]+)"', page) == ["tones.wav", "lines.txt"]
-    assert re.findall(r"^(?:<pre>)?curl .*(http\S+?)(?:</pre>)?$", page, re.MULTILINE) == [
-        f"http://127.0.0.1:{demo.port}/lines.txt"] * 2
+    assert re.findall(r' (?:src|href)="([^"]+)"', page) == ["data:,", "tones.wav", "plain/tones.wav", "lines.txt"]
+    lines = re.findall(r"^<div class=\"code\"><pre.*?>curl .*(http\S+?)</pre>", page, re.MULTILINE)
+    assert lines == [f"http://127.0.0.1:{demo.port}/lines.txt"] * 2
     assert [words[-1] for words in commands(page)] == [
         f"http://127.0.0.1:{demo.port}/{name}" for name in ("lines.txt", "tones.wav")]
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    assert "prefers-color-scheme: dark" in page
 
 
 def commands(page: str) -> list[list[str]]:
-    """The lines of ``rangeware get`` on the page, as the words that a shell makes of them."""
-    return [shlex.split(html.unescape(line)) for line in re.findall("^rangeware get [^<\n]+", page, re.MULTILINE)]
+    """The lines of ``rangeware get`` on the page, as the words that follow in a shell."""
+    found = re.findall(r"<pre[^>]*>[^<\n]*rangeware (get [^<\n]+)</pre>", page)
+    return [shlex.split(html.unescape(line)) for line in found]
 
 
 def test_command_on_the_page_downloads_the_file(demo: Demo, wholes: dict[str, Answer], tmp_path: Path) -> None:
     found = commands(ask(demo, "/").content.decode())
     assert len(found) == 2
-    for _, *words in found:
+    for words in found:
         unhurried = [word.replace("1M", "1G") for word in words]
         done = subprocess.run([sys.executable, "-m", "rangeware", *unhurried, "-d", tmp_path], cwd=ROOT, timeout=60,
                               capture_output=True, text=True)
@@ -148,6 +153,7 @@ def test_each_line_names_the_byte_it_stands_at(wholes: dict[str, Answer]) -> Non
     assert [int(number) for number in re.findall(rb"byte +([0-9]+)\.\n", content)] == list(range(0, LINES_LENGTH, 32))
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("path", LENGTHS)
 @pytest.mark.parametrize(("value", "part"), [
     pytest.param("bytes=0-0", slice(0, 1), id="one byte"),
@@ -164,15 +170,14 @@ def test_range(demo: Demo, wholes: dict[str, Answer], path: str, value: str, par
 
 
 @pytest.mark.parametrize("path", LENGTHS)
-def test_two_ranges_in_the_order_asked_for(demo: Demo, wholes: dict[str, Answer], path: str) -> None:
-    """Except out of the stream, which runs forward only."""
+def test_two_ranges_in_the_order_of_a_stream(demo: Demo, wholes: dict[str, Answer], path: str) -> None:
     status, fields, content = ask(demo, path, {"Range": "bytes=400000-400031,320-351"})
     message = email.message_from_bytes(f"Content-Type: {fields['Content-Type']}\r\n\r\n".encode() + content)
     parts = {part["Content-Range"]: part.get_payload(decode=True) for part in message.walk() if part is not message}
     whole = wholes[path].content
     expected = {f"bytes {first}-{first + 31}/{len(whole)}": whole[first:first + 32] for first in (400_000, 320)}
     assert (status, message.get_content_type(), parts) == (206, "multipart/byteranges", expected)
-    assert list(parts) == (sorted if path == "/lines.txt" else list)(expected)
+    assert list(parts) == list(reversed(expected))
 
 
 @pytest.mark.parametrize("path", LENGTHS)
@@ -211,12 +216,47 @@ def test_version_that_is_there_is_not_sent_again(demo: Demo, wholes: dict[str, A
     assert (answer.status, answer.content) == (304, b"")
 
 
-def test_ends_with_a_download_under_way_and_leaves_nothing(tmp_path: Path) -> None:
-    with running_demo(tmp_path) as own, contextlib.closing(own.connect()) as connection:
-        assert [file.name for file in tmp_path.rglob("*.wav")] == ["tones.wav"]
+@pytest.mark.parametrize("path", ["/tones.wav", "/lines.txt"])
+def test_views_without_rangeware_are_the_same_and_have_no_ranges(demo: Demo, wholes: dict[str, Answer],
+                                                                 path: str) -> None:
+    answer = ask(demo, f"/plain{path}", {"Range": "bytes=0-1"})
+    assert (answer.status, answer.content) == (200, wholes[path].content)
+    assert answer.fields["Accept-Ranges"] is None
+
+
+@pytest.mark.parametrize("path", ["/", *LENGTHS, *(f"/plain{path}" for path in LENGTHS)])
+def test_head(demo: Demo, path: str) -> None:
+    answer, whole = (ask(demo, path, method=method) for method in ("HEAD", "GET"))
+    assert (answer.status, answer.content) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "ETag", "Accept-Ranges"):
+        assert answer.fields[name] == whole.fields[name]
+
+
+def test_taken_port_is_named(demo: Demo) -> None:
+    with start("--port", str(demo.port)) as second:
+        said, _ = second.communicate(timeout=START_SECONDS)
+    assert second.returncode == 1
+    assert said == (f"Cannot listen on 127.0.0.1:{demo.port}: Address already in use. "
+                    "Choose another with --port or --host.\n")
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), [
+    pytest.param(["--help"], 0, "--host HOST", id="help"),
+    pytest.param(["--port", "65536"], 2, "a port is a number from 1 to 65535, not 65536", id="port too large"),
+    pytest.param(["--port", "http"], 2, "invalid int value: 'http'", id="no number", marks=pytest.mark.grid),
+    pytest.param(["--host", "192.0.2.1"], 1, "Cannot listen on 192.0.2.1:8000: ", id="host of another machine"),
+])
+def test_command_line(arguments: list[str], code: int, words: str) -> None:
+    with start(*arguments) as process:
+        said, _ = process.communicate(timeout=START_SECONDS)
+    assert (process.returncode, words in said) == (code, True), said
+    assert "Traceback" not in said
+
+
+def test_ends_with_a_download_under_way() -> None:
+    with running_demo() as own, contextlib.closing(own.connect()) as connection:
         connection.request("GET", "/lines.txt", headers={"Range": "bytes=1-"})
         connection.getresponse().read(1_000)
         said = end(own.process)
     assert f"http://127.0.0.1:{own.port}/" in said
     assert own.process.returncode == 0
-    assert list(tmp_path.iterdir()) == []

@@ -155,6 +155,7 @@ def test_ranges_of_a_finished_file(ada):
     assert (whole.status_code, whole.data, whole.headers["Accept-Ranges"]) == (200, CONTENT, "bytes")
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("method", ["HEAD", "GET", "PATCH", "DELETE"])
 @pytest.mark.parametrize("is_finished", [True, False])
 def test_upload_of_another_user_is_not_there(ada, grace, method, is_finished):

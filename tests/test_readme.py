@@ -1,281 +1,244 @@
-"""The README agrees with the code."""
+"""The README, in English and in Chinese, agrees with the code: its lines are taken as they stand there, and run."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import hashlib
-import os
+import http.client
 import pathlib
 import re
-import runpy
 import shlex
-import signal
+import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from importlib import import_module
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-import django.conf
 import pytest
 
-import rangeware
-import rangeware.client
-from rangeware import InvalidOption, RangeMiddleware, Reason
-from rangeware.client.cli import command
-from rangeware.client.cli.arguments import _parser
-from rangeware.core.options import Options
-from tests.asgi_support import carry, scope_for
-from tests.browser.demo import ROOT, Demo, running_demo
-from tests.support import get
+from rangeware.client.cli import arguments
+from tests.browser.demo import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOWNLOADING = (ROOT / "docs" / "downloading.md").read_text(encoding="utf-8")
+CHINESE = (ROOT / "README.zh.md").read_text(encoding="utf-8")
+MOST_WORDS = 1500
+SITE = "https://rangeware.readthedocs.io"
+PAGES = f"{SITE}/en/latest/"
+FILES = "https://github.com/rangeware/rangeware/blob/main/"
+PATIENCE = 30.0  # seconds
+CONTENT = bytes(range(256)) * 400
+
+both = pytest.mark.parametrize("text", [pytest.param(README, id="English"), pytest.param(CHINESE, id="Chinese")])
 
 
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the table under a heading, without its first two lines."""
-    section = re.split(r"^###? ", README, flags=re.MULTILINE)
-    text = next(part for part in section if part.startswith(heading))
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
-
-
-def test_every_option_stands_there_with_its_default():
-    said = {row[0].strip("` "): row[1] for row in rows("Options")}
-    assert list(said) == [field.name for field in dataclasses.fields(Options)]
-    for field in dataclasses.fields(Options):
-        assert said[field.name].replace("`", "").startswith(str(field.default)), field.name
-
-
-def test_every_reason_stands_there_with_its_sentence():
-    assert {row[0].strip("` "): row[1] for row in rows("Why did I get a 200?")} == {
-        reason.name: str(reason) for reason in Reason
-    }
-
-
-def test_there_are_at_most_eight_public_names():
-    assert len(rangeware.__all__) <= 8
-    assert all(hasattr(rangeware, name) for name in rangeware.__all__)
-
-
-# --- the first lines of code ------------------------------------------------------------------------------------------
-
-APP = """
-from {module} import {name}, Response
-app = {name}({argument})
-{above}
-@app.get("/film")
-def film():
-    return Response(b"0123456789", {type}="video/mp4")
-{below}
-"""
-FLASK = {"module": "flask", "name": "Flask", "argument": "__name__", "type": "mimetype"}
-FASTAPI = {"module": "fastapi", "name": "FastAPI", "argument": "", "type": "media_type"}
-DJANGO_APP = """
-from django.core.wsgi import get_wsgi_application
-from django.http import HttpResponse
-from django.urls import path
-urlpatterns = [path("", lambda request: HttpResponse(b"0123456789", content_type="video/mp4"))]
-application = get_wsgi_application()
-{below}
-"""
-PART = (206, b"2345", "bytes 2-5/10")
-places = pytest.mark.parametrize("place", ["above", "below"])
-
-
-def module(template: str, mark: str, place: str, tmp_path: pathlib.Path, **words: str) -> pathlib.Path:
-    """A module with the lines of the README above or below the routes."""
-    path = tmp_path / f"films_{mark}.py"
-    path.write_text(template.format(**{"above": "", "below": "", place: example(mark), **words}))
-    return path
-
-
-@places
-def test_the_lines_for_flask(place: str, tmp_path: pathlib.Path):
-    path = module(APP, "flask", place, tmp_path, **FLASK)
-    response = runpy.run_path(str(path))["app"].test_client().get("/film", headers={"Range": "bytes=2-5"})
-    assert (response.status_code, response.data, response.headers["Content-Range"]) == PART
-    routes = subprocess.run([sys.executable, "-m", "flask", "--app", path.stem, "routes"], cwd=tmp_path, check=True,
-                            capture_output=True, text=True).stdout
-    assert "/film" in routes  # flask run finds the app in the same way
-
-
-@places
-def test_the_lines_for_fastapi(place: str, tmp_path: pathlib.Path):
-    path = module(APP, "fastapi", place, tmp_path, **FASTAPI)
-    answer = carry(runpy.run_path(str(path))["app"], scope_for(path="/film", range="bytes=2-5")).answer()
-    assert (answer.status, answer.body, answer.get("Content-Range")) == PART
-
-
-def test_the_lines_for_django(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
-    path = module(DJANGO_APP, "django", "below", tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    if not django.conf.settings.configured:
-        django.conf.settings.configure()
-    middleware = ["django.middleware.common.CommonMiddleware"]  # as in every new project; it adds Content-Length
-    monkeypatch.setattr(django.conf.settings, "MIDDLEWARE", middleware, raising=False)
-    monkeypatch.setattr(django.conf.settings, "ALLOWED_HOSTS", ["*"], raising=False)
-    films = import_module(path.stem)
-    monkeypatch.setattr(django.conf.settings, "ROOT_URLCONF", path.stem, raising=False)
-    answer = get(films.application, "bytes=2-5")
-    assert (answer.status, answer.body, answer.get("Content-Range")) == PART
-
-
-def test_they_come_first():
-    assert re.findall(r"<!-- (\w+) -->", README)[:3] == ["flask", "django", "fastapi"]
-    assert "every generator" not in README
-
-
-# --- Download ---------------------------------------------------------------------------------------------------------
-
-def example(mark: str) -> str:
+def example(mark: str, text: str = README) -> str:
     """The code below a comment in the README."""
-    match = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```\n", README, re.DOTALL)
+    match = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```\n", text, re.DOTALL)
     assert match is not None, mark
     return match[1]
 
 
-def test_exit_codes_stand_there_with_their_errors():
-    said = {int(code): error.strip("`") for code, _, error in rows("Exit codes")}
-    errors = rangeware.client.DownloadError.__subclasses__()
-    in_code = {error.exit_code: error.__name__ for error in errors if error.__module__ == "rangeware.client.errors"}
-    assert len(in_code) == 4
-    assert said == {
-        **in_code, 0: "a `Download", command.USAGE_ERROR: InvalidOption.__name__,
-        command.INTERRUPTED: "KeyboardInterrupt", command.TERMINATED: "",
-    }
+# --- the text ---------------------------------------------------------------------------------------------------------
+
+def test_it_is_short():
+    assert len(README.split()) <= MOST_WORDS
 
 
-def test_exit_codes_are_those_of_the_help(capsys: pytest.CaptureFixture[str]):
-    assert command.main(["get", "--help"]) == 0
-    in_help = re.findall(r"^ +([0-9]+)  \S", capsys.readouterr().out, re.MULTILINE)
-    assert in_help == [code for code, _, _ in rows("Exit codes")]
+def test_the_order_is_that_of_a_new_users_questions():
+    assert re.findall(r"^## (.*)$", README, re.MULTILINE) == [
+        "Do I need it?", "Install", "One line", "Check it", "Two commands", "Download and upload", "What it costs",
+        "Where to go on"]
+    marks = ["flask", "django", "fastapi", "bottle", "generator", "curl", "demo", "test", "get", "put", "uploads"]
+    assert re.findall(r"<!-- (\w+) -->", README) == marks
 
 
-def test_options_of_the_command_are_there():
-    known = set(_parser()._option_string_actions)
-    said = re.findall(r"`(-[^ `]+)", "".join(row[0] for row in rows("Download")))
-    assert len(said) >= 10
-    assert set(said) <= known
+@both
+def test_nothing_is_claimed_that_is_not_true_in_general(text: str):
+    assert not re.search("every generator|never wrong|绝不会错", text, re.IGNORECASE)
 
 
-def test_options_of_the_command_in_the_text_are_there():
-    known = set(_parser()._option_string_actions)
-    named = set(re.findall(r"`(--?[a-z][a-z0-9-]*)", DOWNLOADING))
-    assert named
-    assert named <= known
-
-
-def test_links_within_the_text_lead_somewhere():
-    headings = {re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
-                for line in re.findall(r"^## (.*)$", DOWNLOADING, re.MULTILINE)}
-    assert headings == set(re.findall(r"\(#([^)]+)\)", DOWNLOADING))
-
-
-# What was typed and said, and the same now
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Demo]:
-    with running_demo() as running:
-        yield running
-
-
-def session() -> list[tuple[str, list[str]]]:
-    """The lines typed, each with the lines that came."""
-    typed: list[tuple[str, list[str]]] = []
-    for line in example("session").splitlines():
-        if line.startswith("$ "):
-            typed.append((line[2:], []))
+@both
+def test_links_lead_somewhere_from_anywhere(text: str):
+    """PyPI shows the README too, so that no link is relative."""
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert len(links) > 20
+    for link in links:
+        if link.startswith(PAGES):
+            page, _, anchor = link.removeprefix(PAGES).partition("#")
+            text_of_page = (ROOT / "docs" / page.replace(".html", ".md")).read_text(encoding="utf-8")
+            titles = re.findall(r"^#+ (.*)$", text_of_page, re.MULTILINE)
+            anchors = [re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles]
+            assert anchor in ("", *anchors), link
+        elif link.startswith(FILES):
+            assert (ROOT / link.removeprefix(FILES)).exists(), link
         else:
-            typed[-1][1].append(line)
-    return typed
+            assert link.startswith(("https://img.shields.io/badge/", SITE)), link
 
 
-def run(line: str, demo: Demo, directory: pathlib.Path, *, interrupted: bool) -> tuple[int, str]:
-    """Run ``rangeware get`` as it was typed, but for the port; its exit code, and what it says."""
-    words = shlex.split(line.replace("http://127.0.0.1:8000/", demo.url), comments=True)
-    assert words[0] == "rangeware"
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "rangeware", *words[1:]], cwd=directory, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        said = ""
-        if interrupted:
-            assert process.stdout is not None
-            while "%" not in said and process.poll() is None:  # the first line on its progress
-                said += process.stdout.readline()
-            process.send_signal(signal.SIGINT)
-        said += process.communicate(timeout=60)[0]
-        return process.returncode, said
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+def without_comments(text: str) -> list[str]:
+    """The lines of all code blocks."""
+    blocks = re.findall(r"```\w+\n(.*?)```\n", text, re.DOTALL)
+    return [re.split("^#|  #", line)[0].rstrip() for line in "".join(blocks).splitlines()]
 
 
-def in_general(line: str) -> str:
-    """A line with its figures left out; the program may have been started in another way."""
-    line = re.sub(r"http://[^/]*/", "http://host/", line)
-    line = re.sub(r"[0-9][0-9.]* ([KMG]i)?B\b", "SIZE", line)
-    line = re.sub(r" [0-9.]+ s\b", " SECONDS", line)
-    return re.sub(r"\S*python\S* -m rangeware", "rangeware", line)
+def shape(text: str) -> list[str]:
+    """What is no matter of language: levels of headings, addresses, code names and the figures of tables."""
+    kept = re.findall(r"^#+ |\]\([^)]+\)|<!-- \w+ -->|[0-9.]+ m?s\b|^\| :--.*$", text, re.MULTILINE)
+    return [each for each in kept if ".md)" not in each or "README" not in each]
 
 
-def test_session_runs_as_it_stands_there(demo: Demo, tmp_path: pathlib.Path):
-    (first, first_said), (second, second_said), (last, digests) = session()
-    exit_code, said = run(first, demo, tmp_path, interrupted=True)
-    assert exit_code == 130, said
-    more = [line for line in said.splitlines() if " % of " not in line]  # instead of the bar on a terminal
-    assert [in_general(line) for line in more] == [in_general(line) for line in first_said]
-    assert {path.name for path in tmp_path.iterdir()} == {"clock.mp4.part", "clock.mp4.part.json"}
-    exit_code, said = run(second, demo, tmp_path, interrupted=False)
-    assert exit_code == 0, said
-    more = [line for line in said.splitlines() if " % of " not in line]
-    assert [in_general(line) for line in more] == [in_general(line) for line in second_said]
-    content = (tmp_path / "clock.mp4").read_bytes()
-    assert content == (ROOT / "demo_flask" / "media" / "clock.mp4").read_bytes()
-    program, *names = shlex.split(last)
-    assert program == "sha256sum"
-    assert digests == [f"{hashlib.sha256(content).hexdigest()}  {name}" for name in names]
+def test_the_chinese_one_has_the_same_code_links_and_figures():
+    assert without_comments(CHINESE) == without_comments(README)
+    assert shape(CHINESE) == shape(README)
+    rows = [[line.count("|") for line in text.splitlines() if line.startswith("|")] for text in (CHINESE, README)]
+    assert rows[0] == rows[1]
 
 
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
+# --- its apps, under the servers that people use ----------------------------------------------------------------------
+
+SETTINGS = """
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "mysite.urls"
+SECRET_KEY = "for a test"
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]  # as in every new project; it adds Content-Length
+"""
+URLS = """
+from django.http import FileResponse
+from django.urls import path
+urlpatterns = [path("film.mp4", lambda request: FileResponse(open("film.mp4", "rb")))]
+"""
+ABOVE_THE_ROUTES = "app.wsgi_app = RangeMiddleware(app.wsgi_app)  # type: ignore[method-assign]\n"
+BELOW_THE_ROUTES = re.sub(re.escape(ABOVE_THE_ROUTES), "", example("flask")) + ABOVE_THE_ROUTES
+LATE = re.search(r"`(RangeMiddleware\(app\.wsgi_app, spool_limit=[^`]+\))`", README)
+assert LATE is not None
+OF_UNKNOWN_LENGTH = (example("flask") + example("generator")).replace("RangeMiddleware(app.wsgi_app)", LATE[1]).replace(
+    '"Content-Length": "10000000", ', "")
+
+GUNICORN = ("-m", "gunicorn", "--bind", "fd://{fd}", "--log-level", "error")
+UVICORN = ("-m", "uvicorn", "--fd", "{fd}", "--log-level", "error")
+OWN_SERVER = ("-c", "import films, werkzeug.serving as serving; "
+              "serving.make_server('127.0.0.1', 0, films.app, threaded=True, fd={fd}).serve_forever()")
+APPS = [  # name, module, its text, the server's words
+    pytest.param("films", example("flask"), (*GUNICORN, "films:app"), id="Flask"),
+    pytest.param("films", BELOW_THE_ROUTES, (*GUNICORN, "films:app"), id="Flask, below the routes"),
+    pytest.param("films", example("flask"), OWN_SERVER, id="Flask, its own server"),
+    pytest.param("mysite/wsgi", example("django"), (*GUNICORN, "mysite.wsgi"), id="Django"),
+    pytest.param("films", example("fastapi"), (*UVICORN, "films:app"), id="FastAPI"),
+    pytest.param("films", example("bottle"), (*GUNICORN, "films:app"), id="Bottle"),
+]
 
 
 @contextlib.contextmanager
-def files_of(contents: dict[str, bytes]) -> Iterator[str]:
-    """The address of a server that has these files, by their paths."""
-    def app(environ: Any, start_response: Any) -> list[bytes]:
-        content = contents[environ["PATH_INFO"]]
-        start_response("200 OK", [("Content-Type", "application/octet-stream"), ("ETag", f'"{len(content)}"')])
-        return [content]
-
-    with make_server("127.0.0.1", 0, RangeMiddleware(app), WSGIServer, Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+def served(words: tuple[str, ...], directory: pathlib.Path) -> Iterator[int]:
+    """Run a server in this folder, on a socket that listens already; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.fileno()
+        process = subprocess.Popen(
+            [sys.executable, *(word.replace("{fd}", str(number)) for word in words)], cwd=directory, pass_fds=[number],
+            env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE)
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield listening.getsockname()[1]
         finally:
-            server.shutdown()
-            thread.join()
+            process.terminate()
+            said = process.communicate(timeout=PATIENCE)[1]
+    assert b"Error" not in said, said.decode()
 
 
-def test_library_example_runs(tmp_path: pathlib.Path):
-    code = example("library")
-    paths = {"/film.mp4": "films/film.mp4", "/song.ogg": "song.ogg", "/one.zip": "one.zip", "/two.zip": "two.zip"}
-    contents = {path: os.urandom(300_000 + number) for number, path in enumerate(paths)}
-    with files_of(contents) as url:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code.replace("https://example.org", url)], cwd=tmp_path, timeout=60,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "films/film.mp4 300000 \"300000\"" in done.stdout
-    assert {path: (tmp_path / name).read_bytes() for path, name in paths.items()} == contents
-    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == sorted(
-        paths.values())
+def ask(port: int, path: str, value: str) -> tuple[int, bytes, str | None]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path, headers={"Range": value})
+        response = connection.getresponse()
+        return response.status, response.read(), response.headers["Content-Range"]
+    finally:
+        connection.close()
+
+
+def ask_with_curl(port: int) -> None:
+    """Run the README's line: what it shows is what the README says."""
+    typed, *expected = example("curl").splitlines()
+    line = typed.removeprefix("$ ").replace(":8000/", f":{port}/")
+    shown = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+    in_general = re.sub("boundary=.*", "boundary=...", shown).splitlines()
+    assert [text.lower() for text in in_general] == [text.lower() for text in expected]
+
+
+@pytest.mark.parametrize(("module", "text", "words"), APPS)
+def test_the_line_for(module: str, text: str, words: tuple[str, ...], tmp_path: pathlib.Path):
+    (tmp_path / "film.mp4").write_bytes(CONTENT)
+    path = tmp_path / f"{module}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    (path.parent / "settings.py").write_text(SETTINGS)
+    (path.parent / "urls.py").write_text(URLS)
+    with served(words, tmp_path) as port:
+        ask_with_curl(port)
+        assert ask(port, "/film.mp4", "bytes=300-303") == (206, CONTENT[300:304], f"bytes 300-303/{len(CONTENT)}")
+
+
+@pytest.mark.parametrize("text", [
+    pytest.param(example("flask") + example("generator"), id="with its length"),
+    pytest.param(OF_UNKNOWN_LENGTH, id="read ahead"),
+])
+def test_the_lines_for_generators(text: str, tmp_path: pathlib.Path):
+    (tmp_path / "films.py").write_text(text)
+    numbers = b"".join(b"%9d\n" % number for number in range(1_000_000))
+    with served((*GUNICORN, "films:app"), tmp_path) as port:
+        found = ask(port, "/numbers.txt", "bytes=5000000-5000099")
+    assert found == (206, numbers[5_000_000:5_000_100], "bytes 5000000-5000099/10000000")
+
+
+def test_flask_finds_the_app(tmp_path: pathlib.Path):
+    (tmp_path / "films.py").write_text(example("flask"))
+    routes = subprocess.run([sys.executable, "-m", "flask", "--app", "films", "routes"], cwd=tmp_path, check=True,
+                            capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}).stdout
+    assert "/film.mp4" in routes
+
+
+# --- its commands -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("line", [*example("get").splitlines(), *example("put").splitlines()])
+def test_the_commands_are_understood(line: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "urls.txt").write_text("https://example.org/a\n")
+    words = shlex.split(line.partition("|")[0].replace("HEX", "0" * 64), comments=True)
+    assert words[0] == "rangeware"
+    assert arguments.parse(words[1:]).urls or "-i" in words
+
+
+# --- its figures ------------------------------------------------------------------------------------------------------
+
+NAMES = {  # in the README -> in the table of all figures
+    "Flask alone, gunicorn": "Flask alone, gunicorn",
+    "**Flask with rangeware**": "**Flask with rangeware**, gunicorn",
+    "Starlette alone, uvicorn": "Starlette alone, uvicorn",
+    "**Starlette with rangeware**": "**Starlette with rangeware**, uvicorn",
+    "a range written by hand, gunicorn": "written by hand, gunicorn",
+    "**the same app with rangeware**": "**small app with rangeware**, gunicorn",
+    "nginx": "nginx",
+}
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def seconds(cell: str) -> tuple[float, float]:
+    """A duration such as ``1.2 ms``, and by how much rounding may have changed it; -1 for text."""
+    match = re.fullmatch(r"([0-9]+)(\.[0-9]+)?\s(µs|ms|s)", cell)
+    if match is None:
+        return -1, 0
+    unit = {"µs": 1e-6, "ms": 1e-3, "s": 1}[match[3]]
+    return float(match[1] + (match[2] or "")) * unit, 0.51 * unit * 10.0 ** -len((match[2] or ".")[1:])
+
+
+def test_figures_are_those_of_the_benchmark():
+    measured = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").splitlines()
+    shown = [line for line in README.split("## What it costs")[1].splitlines() if line.startswith("| ")]
+    rows = {row[0]: row[1:] for row in map(cells, shown) if row[0] in NAMES}
+    assert list(rows) == list(NAMES)
+    for name, row in rows.items():
+        [found] = [cells(line)[1:] for line in measured if line.startswith(f"| {NAMES[name]} |")]
+        small, _, large, several, late = found  # 4 KiB, 1 MiB, 512 MiB, ten ranges, the last KiB
+        for shown_cell, cell in zip(row, (small, large, several, late), strict=True):
+            figure, tolerance = seconds(shown_cell)
+            assert figure == pytest.approx(seconds(cell)[0], rel=0, abs=tolerance), (name, shown_cell)

@@ -1,15 +1,22 @@
-// The demo page: strips drawn from the feed, and the inspector. No third-party code, no requests to other hosts.
+// The demo page: two players, measured figures, the inspector, the check, and strips drawn from the feed.
+// No third-party code, no requests to other hosts.
 
 const POLL_EVERY = 500; // milliseconds
 const RETRY_AFTER = 3000;
-const MAX_SEGMENTS = 80; // in one strip; older ones are removed
-const MAX_EARLIER = 5; // lines below the latest one, in cards that have such a list
+const MAX_EVENTS = 40; // in one strip; older ones are removed
+const MAX_RESPONSES = 100;
 const PIECE = 0.06; // of the complete length
 const COPIED_FOR = 2000; // milliseconds
+const MAX_SHORT = 17; // characters of a header that a phone shows in the table
+const TARGET = 75; // seconds, to which the films jump
 
 const byId = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en-GB");
-const cards = new Map([...document.querySelectorAll(".card")].map((card) => [card.dataset.file, card]));
+const files = new Map([...document.querySelectorAll(".file")].map((file) => [file.dataset.file, file]));
+const strips = new Map(); // of each mount and file
+for (const strip of document.querySelectorAll("[data-strip]")) {
+  strips.set(strip.dataset.strip, [...(strips.get(strip.dataset.strip) ?? []), strip]);
+}
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -17,7 +24,99 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// --- Who sent it: marks, only behind nginx -------------------------------------------------------------------------
+function inWords(length) {
+  for (const [unit, power] of [["GiB", 30], ["MiB", 20], ["KiB", 10]]) {
+    if (length >= 2 ** power) return `${(length / 2 ** power).toFixed(1)} ${unit}`;
+  }
+  return `${length} ${length === 1 ? "byte" : "bytes"}`;
+}
+
+async function postJson(url, data) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(data) });
+  if (answer.status === 404) return null;
+  return answer.json();
+}
+
+// --- The two films ------------------------------------------------------------------------------------------------
+
+const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+
+function say(side, text, state = "") {
+  const verdict = side.querySelector(".verdict");
+  verdict.textContent = text;
+  verdict.dataset.state = state;
+}
+
+function judge(side, player, begun) {
+  const after = ((performance.now() - begun) / 1000).toFixed(1);
+  if (player.currentTime >= TARGET - 0.5) {
+    say(side, `✓ ${player.paused ? "Is" : "Plays"} at ${clock(TARGET)} after ${after} s`, "good");
+    return;
+  }
+  const why = side.dataset.status === "200" ? ": the server sent the file from its first byte" : "";
+  say(side, `✗ Still at ${clock(player.currentTime)}${why}`, "bad");
+}
+
+function seek(side) {
+  const player = side.querySelector("video");
+  const begun = performance.now();
+  side.jump?.abort();
+  side.jump = new AbortController();
+  const { signal } = side.jump;
+  const waiting = setInterval(() => say(side, `Waiting for ${Math.round((performance.now() - begun) / 1000)} s`), 1000);
+  const end = () => side.jump.abort();
+  signal.addEventListener("abort", () => clearInterval(waiting));
+  player.addEventListener("seeked", () => { judge(side, player, begun); end(); }, { signal });
+  player.addEventListener("error", () => { say(side, "✗ The player cannot load the film", "bad"); end(); }, { signal });
+  const go = () => {
+    player.play().catch(() => {}); // not allowed: the player shows the moment, and is paused
+    player.currentTime = TARGET; // the browser corrects this where it cannot seek
+  };
+  say(side, "Jumping …");
+  if (player.readyState) go();
+  else player.addEventListener("loadedmetadata", go, { signal, once: true });
+}
+
+const sides = [...document.querySelectorAll("[data-side]")];
+sides.forEach((side) => side.querySelector("[data-seek]").addEventListener("click", () => seek(side)));
+byId("jump-both").addEventListener("click", () => sides.forEach(seek));
+
+// --- Measured figures ---------------------------------------------------------------------------------------------
+
+function judged({ good, words }) {
+  return element("td", { className: good ? "good" : "bad" }, element("b", {}, good ? "✓ " : "✗ "), words);
+}
+
+function figureRow({ title, asked, rangeware, plain }) {
+  const shown = asked.map((line) => element("code", { className: line.length > MAX_SHORT ? "long" : "" }, line));
+  return element("tr", {}, element("th", { scope: "row" }, title, ...shown), judged(rangeware), judged(plain));
+}
+
+function figureGroup({ view, name, rows }) {
+  const title = element("th", { colSpan: 3, scope: "rowgroup" }, element("code", {}, view), ` · ${name}`);
+  return element("tbody", {}, element("tr", { className: "group" }, title), ...rows.map(figureRow));
+}
+
+async function measure() {
+  byId("measure").disabled = true;
+  byId("measured").textContent = "Measuring …";
+  try {
+    const { groups } = await postJson(document.body.dataset.measure, {});
+    byId("figures").querySelectorAll("tbody").forEach((body) => body.remove());
+    byId("figures").append(...groups.map(figureGroup));
+    byId("figures").hidden = false;
+    byId("measured").textContent = `Measured at ${new Date().toLocaleTimeString("en-GB")}`;
+  } catch {
+    byId("measured").textContent = "The demo does not respond.";
+  }
+  byId("measure").disabled = false;
+}
+
+byId("measure").addEventListener("click", measure);
+measure();
+
+// --- Who sent it: marks, only behind nginx ------------------------------------------------------------------------
 
 const behindNginx = "behindNginx" in document.body.dataset;
 const responses = new Map(); // promises of the responses to this page's own requests, by the id of the request
@@ -26,13 +125,13 @@ async function ownRequest(url, options) {
   const id = `page-${Date.now()}-${Math.random()}`;
   const response = fetch(url, { ...options, headers: { ...options.headers, "X-Demo-Request": id } });
   if (behindNginx) responses.set(id, response.catch(() => null));
+  while (responses.size > MAX_RESPONSES) responses.delete(responses.keys().next().value);
   return response;
 }
 
 // What nginx did with a file that was handed to it is known only for the page's own requests.
 async function completed(event) {
   const response = await responses.get(event.request_id);
-  responses.delete(event.request_id);
   if (!response || !event.handed_over) return event;
   const sender = response.headers.get("X-Sent-By");
   return { ...event, status: response.status, reason: "", handed_over: false, sent_by: sender };
@@ -50,44 +149,40 @@ function marks(event) {
 // --- The strips ---------------------------------------------------------------------------------------------------
 
 function kindOf(event) {
-  const isPart = event.status === 206 || (event.handed_over && event.asked && event.method === "GET");
-  if (isPart) return event.ranges.length === 1 ? "one" : "many";
-  return event.status === 200 && event.method === "GET" ? "whole" : null;
+  if (event.method !== "GET") return null;
+  const ranges = event.ranges.length ? event.ranges : event.asked_ranges;
+  if (event.status === 206 || (event.handed_over && event.asked)) return ranges.length > 1 ? "many" : "one";
+  return event.status === 200 ? "whole" : null;
 }
 
-function rangesOf(event, completeLength) {
-  return kindOf(event) === "whole" ? [[0, completeLength - 1]] : event.ranges;
-}
-
-function segment(event, [firstPos, lastPos], completeLength, fresh) {
-  const made = element("i", { className: `${kindOf(event)}${fresh ? " fresh" : ""}` });
-  Object.assign(made.dataset, { firstPos, lastPos, status: event.status, serial: event.serial });
-  made.style.left = `min(${(100 * firstPos) / completeLength}%, 100% - 3px)`;
+function box(className, [firstPos, lastPos], completeLength) {
+  const made = element("i", { className });
+  Object.assign(made.dataset, { firstPos, lastPos });
+  made.style.left = `min(${(100 * firstPos) / completeLength}%, 100% - 4px)`;
   made.style.width = `${(100 * (lastPos - firstPos + 1)) / completeLength}%`;
   return made;
 }
 
 function describeRanges(ranges) {
-  const shown = ranges.slice(0, 3).map(([first, last]) => `${number(first)}–${number(last)}`);
-  const more = ranges.length > 3 ? ` and ${ranges.length - 3} more` : "";
+  const shown = ranges.slice(0, 2).map(([first, last]) => `${number(first)}–${number(last)}`);
+  const more = ranges.length > 2 ? ` and ${ranges.length - 2} more` : "";
   return `bytes ${shown.join(", ")}${more}`;
 }
 
-function describeAsked(event) {
-  return event.ranges.length ? describeRanges(event.ranges) : event.asked || "the whole file";
+const ENDS = { sending: " so far", cut: ", then the client stopped", complete: "" };
+
+function describeSent({ sent, state, ranges, asked, asked_ranges: askedRanges, status, sent_by: sentBy }) {
+  if (sentBy) return describeRanges(askedRanges);
+  const total = inWords(sent.reduce((sum, [first, last]) => sum + last - first + 1, 0));
+  if (ranges.length > 1) return `sent ${total} in ${ranges.length} ranges${ENDS[state]}`;
+  if (status === 206) return `sent ${total} of ${describeRanges(ranges)}${ENDS[state]}`;
+  const wanted = asked && asked !== "bytes=0-" ? `asked for ${asked}, ` : "";
+  return `${wanted}sent ${total} from the first byte${ENDS[state]}`;
 }
 
 function describe(event) {
-  if (event.handed_over) return `asked for ${describeAsked(event)}`;
-  if (event.ranges.length && event.status !== 200) return describeRanges(event.ranges);
-  return kindOf(event) === "whole" ? "whole file" : "no content";
-}
-
-function keepEarlier(card) {
-  const list = card.querySelector(".earlier");
-  if (!list || !Number(card.dataset.answers)) return;
-  list.prepend(element("li", {}, ...card.querySelector(".last").cloneNode(true).childNodes));
-  while (list.children.length > MAX_EARLIER) list.lastChild.remove();
+  if (event.handed_over) return `asked for ${event.asked ? describeRanges(event.asked_ranges) : "the whole file"}`;
+  return kindOf(event) ? describeSent(event) : "no content";
 }
 
 function titleOf(event) {
@@ -95,55 +190,63 @@ function titleOf(event) {
   return event.method === "GET" ? `${event.status}` : `${event.method} ${event.status}`;
 }
 
-function showLast(card, event) {
+function showLast(strip, event) {
   const title = titleOf(event);
-  const reason = event.reason && !event.handed_over ? ` · “${event.reason}”` : "";
+  const isTelling = event.reason && !event.handed_over && event.reason !== "the ranges asked for";
+  const reason = isTelling ? ` · “${event.reason}”` : "";
   const line = `${describe(event)}${reason}`;
   const shown = marks(event);
-  card.querySelector(".last").replaceChildren(element("b", {}, title), ` · ${line} `, ...shown);
-  const words = [`${card.dataset.answers} responses, latest ${title}`, line, ...shown.map((made) => made.textContent)];
-  card.querySelector(".strip").setAttribute("aria-label", `${card.dataset.file}: ${words.join(", ")}`);
+  strip.parentElement.querySelector(".last").replaceChildren(element("b", {}, title), ` · ${line} `, ...shown);
+  const words = [`${strip.dataset.answers} responses, latest ${title}`, line, ...shown.map((made) => made.textContent)];
+  strip.setAttribute("aria-label", `${event.name}: ${words.join(", ")}`);
 }
 
-function count(card, event) {
-  card.dataset.answers = Number(card.dataset.answers || 0) + 1;
-  const list = card.querySelector(".counts");
-  const status = event.handed_over ? "handed to nginx" : String(event.status);
-  let item = [...list.children].find((child) => child.dataset.status === status);
-  if (!item) list.append((item = element("li")));
-  item.dataset.status = status;
-  item.dataset.count = Number(item.dataset.count || 0) + 1;
-  item.textContent = `${status} × ${item.dataset.count}`;
+function groupOf(strip, serial, fresh) {
+  const known = strip.querySelector(`[data-serial="${serial}"]`);
+  if (known) return known;
+  const made = element("span", { className: fresh ? "fresh" : "" });
+  made.dataset.serial = serial;
+  strip.append(made);
+  strip.dataset.answers = Number(strip.dataset.answers || 0) + 1;
+  if (strip.children.length > MAX_EVENTS) strip.firstChild.remove();
+  return made;
+}
+
+function draw(strip, event, fresh) {
+  if (event.serial <= Number(strip.dataset.cleared || 0)) return;
+  const group = groupOf(strip, event.serial, fresh);
+  const kind = kindOf(event);
+  const length = Number(strip.dataset.completeLength);
+  Object.assign(group.dataset, { status: event.status, state: event.state });
+  group.replaceChildren(...(kind ? event.asked_ranges.map((range) => box(`asked ${kind}`, range, length)) : []),
+    ...(kind ? event.sent.map((range) => box(`sent ${kind}`, range, length)) : []));
+  if (strip.lastChild === group) showLast(strip, event);
+  const side = strip.closest("[data-side]");
+  if (side) side.dataset.status = event.status;
 }
 
 function paint(event, fresh) {
-  const card = cards.get(event.name);
-  if (!card) return;
-  const completeLength = Number(card.dataset.completeLength);
-  const strip = card.querySelector(".strip");
-  if (kindOf(event)) {
-    strip.append(...rangesOf(event, completeLength).map((range) => segment(event, range, completeLength, fresh)));
-  }
-  while (strip.children.length > MAX_SEGMENTS) strip.firstChild.remove();
-  keepEarlier(card);
-  count(card, event);
-  showLast(card, event);
-}
-
-function forget(card) {
-  card.dataset.answers = 0;
-  card.querySelectorAll(".strip, .counts, .earlier").forEach((list) => list.replaceChildren());
-  card.querySelector(".strip").setAttribute("aria-label", `${card.dataset.file}: cleared`);
-  card.querySelector(".last").textContent = "Cleared.";
+  const key = `${event.mount}:${event.name}`;
+  const own = event.slow ? strips.get(`${key}?slow`) ?? [] : []; // below the two players: what they ask for
+  for (const strip of [...own, ...strips.get(key) ?? []]) draw(strip, event, fresh);
 }
 
 let seen = 0;
 let history = true;
 let timer = null;
 
+function forget(cleared) {
+  document.querySelectorAll("[data-strip]").forEach((strip) => {
+    Object.assign(strip.dataset, { answers: 0, cleared });
+    strip.replaceChildren();
+    strip.setAttribute("aria-label", `${strip.dataset.strip.split(/[:?]/)[1]}: cleared`);
+    strip.parentElement.querySelector(".last").textContent = "";
+  });
+}
+
 function take({ last, events }) {
   if (last < seen) { // the demo was restarted
-    cards.forEach(forget);
+    forget(0);
     seen = 0;
   }
   for (const event of events) {
@@ -151,8 +254,8 @@ function take({ last, events }) {
     if (responses.has(event.request_id)) completed(event).then((whole) => paint(whole, fresh));
     else paint(event, fresh);
   }
-  if (events.length) seen = events.at(-1).serial;
-  if (seen >= last) history = false;
+  if (events.length) seen = events.at(-1).version;
+  history = false; // the first answer has all that the demo remembers
 }
 
 function showState(state, words) {
@@ -179,16 +282,23 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) showState("paused", "paused");
   else poll();
 });
-byId("wipe").addEventListener("click", () => cards.forEach(forget));
+byId("wipe").addEventListener("click", () => forget(seen));
 poll();
 
 // --- Players and pieces -------------------------------------------------------------------------------------------
 
-const fileUrl = (name) => cards.get(name).querySelector("a[download]").href;
+const fileUrl = (name) => files.get(name).querySelector("a[download]").href;
 
 function jump(button) {
-  const player = button.closest(".card").querySelector("video, audio");
-  if (player.duration) player.currentTime = player.duration * Number(button.dataset.jump);
+  const player = button.closest(".file").querySelector("audio");
+  const go = () => { player.currentTime = player.duration * Number(button.dataset.jump); };
+  if (player.readyState) {
+    go();
+    return;
+  }
+  player.addEventListener("loadedmetadata", go, { once: true });
+  player.preload = "metadata";
+  player.load();
 }
 
 function pieces(completeLength, wanted) {
@@ -201,15 +311,24 @@ function pieces(completeLength, wanted) {
 }
 
 async function takePieces(button) {
-  const card = button.closest(".card");
-  const ranges = pieces(Number(card.dataset.completeLength), Number(button.dataset.take));
+  const file = button.closest(".file");
+  const ranges = pieces(Number(file.dataset.completeLength), Number(button.dataset.take));
   const headers = { Range: `bytes=${ranges.join(",")}` };
-  const answer = await ownRequest(fileUrl(card.dataset.file), { headers, cache: "no-store" });
-  await answer.body.cancel();
+  const answer = await ownRequest(fileUrl(file.dataset.file), { headers, cache: "no-store" });
+  await answer.arrayBuffer();
 }
 
 document.querySelectorAll("[data-jump]").forEach((button) => button.addEventListener("click", () => jump(button)));
 document.querySelectorAll("[data-take]").forEach((button) => button.addEventListener("click", () => takePieces(button)));
+
+function unfold(button) {
+  const file = button.closest(".file");
+  const isOpen = file.classList.toggle("open");
+  button.setAttribute("aria-expanded", isOpen);
+  file.querySelector(".more").hidden = !isOpen;
+}
+
+document.querySelectorAll("[data-more]").forEach((button) => button.addEventListener("click", () => unfold(button)));
 
 // --- Commands to copy ---------------------------------------------------------------------------------------------
 
@@ -221,7 +340,7 @@ function select(node) {
 }
 
 async function copy(button) {
-  const command = button.closest(".card").querySelector(".command code");
+  const command = button.closest(".command").querySelector("code");
   let said = "Copied";
   try {
     await navigator.clipboard.writeText(command.textContent);
@@ -252,11 +371,10 @@ async function currentField(name) {
   return answer.headers.get(name);
 }
 
-async function fill(button) {
-  const { fill: field, value } = button.dataset;
+async function fill(field, value) {
   const input = byId(`field-${field}`);
   if (value === "beyond") {
-    input.value = `bytes=${cards.get(form.elements.file.value).dataset.completeLength}-`;
+    input.value = `bytes=${files.get(form.elements.file.value).dataset.completeLength}-`;
   } else if (value === "etag" || value === "last-modified") {
     const current = await currentField(value);
     input.value = current ?? "";
@@ -316,11 +434,15 @@ function marksOf(answer) {
   return [element("p", { className: "sender" }, mark(sender))];
 }
 
+function verdictsOf({ verdicts }) { // by the code of "rangeware check"
+  return verdicts?.length ? [element("ul", { className: "findings" }, ...verdicts.map(finding))] : [];
+}
+
 function showAnswer(mount, answer, reason) {
   const status = element("p", { className: "status" }, answer.status_line);
   status.dataset.class = answer.status_line.split(" ")[1][0];
   const body = document.querySelector(`[data-mount="${mount}"] .body`);
-  body.replaceChildren(status, ...marksOf(answer), reason, element("h4", {}, "Headers"), lines(answer.fields, true),
+  body.replaceChildren(status, ...marksOf(answer), ...verdictsOf(answer), reason, element("h4", {}, "Headers"), lines(answer.fields, true),
     ...contentOf(answer), requestOf(answer));
 }
 
@@ -328,6 +450,7 @@ function showAnswers({ rangeware, plain, plan }) {
   showAnswer("rangeware", rangeware, why(plan));
   showAnswer("plain", plain, element("p", { className: "why" }, element("small", {}, "Flask gives no reason.")));
   byId("answers").hidden = false;
+  byId("reports").hidden = true;
   note(`${rangeware.status_line.slice(9)} with rangeware, ${plain.status_line.slice(9)} from Flask alone.`);
 }
 
@@ -340,10 +463,7 @@ async function ask(submit) {
   submit.preventDefault();
   note("Sending …");
   try {
-    const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify(question());
-    const answer = await fetch(document.body.dataset.inspect, { method: "POST", headers, body });
-    const result = await answer.json();
+    const result = await postJson(document.body.dataset.inspect, question());
     if (result.error) note(result.error, true);
     else showAnswers(result);
   } catch {
@@ -352,12 +472,97 @@ async function ask(submit) {
 }
 
 function clear(reset) {
-  reset.preventDefault(); // the default reset would restore the first example
+  reset?.preventDefault(); // the default reset would restore the first example
   inputs.forEach((input) => { input.value = ""; });
   byId("answers").hidden = true;
+  byId("reports").hidden = true;
   note("");
+}
+
+async function tryOne(button) {
+  const wanted = JSON.parse(button.dataset.preset);
+  clear();
+  form.elements.file.value = button.dataset.presetFile;
+  form.elements.method.value = "GET";
+  await Promise.all(Object.entries(wanted).map(([field, value]) => fill(field, value)));
+  if (Object.keys(wanted).some((field) => byId(`field-${field}`).closest("details"))) byId("more-fields").open = true;
+  form.requestSubmit();
 }
 
 form.addEventListener("submit", ask);
 form.addEventListener("reset", clear);
-form.querySelectorAll("[data-fill]").forEach((button) => button.addEventListener("click", () => fill(button)));
+form.querySelectorAll("[data-fill]").forEach((button) => {
+  button.addEventListener("click", () => fill(button.dataset.fill, button.dataset.value));
+});
+document.querySelectorAll("[data-preset]").forEach((button) => button.addEventListener("click", () => tryOne(button)));
+
+// --- The check ----------------------------------------------------------------------------------------------------
+
+const SIGNS = { good: "✓", limited: "~", broken: "✗", unknown: "?" };
+const TITLES = { rangeware: "With rangeware", plain: "Flask alone" };
+
+function badge(status) {
+  const known = status in SIGNS ? status : "unknown";
+  return element("b", { className: `badge ${known}` }, `${SIGNS[known]} ${known}`);
+}
+
+function finding({ title, name, status, detail }) {
+  return element("li", {}, badge(status), element("span", {}, element("b", {}, title ?? name ?? ""), ` ${detail}`));
+}
+
+function judgedBy(found) {
+  return element("td", {}, ...(found ? [badge(found.status), ` ${found.detail}`] : []));
+}
+
+function clientRows(reports) {
+  const names = [...new Set(reports.flatMap(({ clients }) => clients.map(({ name }) => name)))];
+  return names.map((name) => element("tr", {}, element("th", { scope: "row" }, name),
+    ...reports.map(({ clients }) => judgedBy(clients.find((client) => client.name === name)))));
+}
+
+function reportTable(reports) {
+  const titles = Object.values(TITLES);
+  const heads = reports.map(({ verdict }, n) => element("th", { scope: "col" }, `${titles[n]} `, badge(verdict)));
+  const summaries = reports.map(({ summary }) => element("td", {}, summary));
+  const inShort = element("tr", {}, element("th", { scope: "row" }, "In short"), ...summaries);
+  return element("table", { className: "panel measured" },
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Client"), ...heads)),
+    element("tbody", {}, inShort, ...clientRows(reports)));
+}
+
+function probes(mount, { findings, seconds }) {
+  const made = element("section", { className: "panel" },
+    element("h3", {}, `${TITLES[mount]}: ${findings.length} findings in ${seconds.toFixed(1)} s`),
+    element("ul", { className: "findings" }, ...findings.map(finding)));
+  made.dataset.report = mount;
+  return made;
+}
+
+async function check() {
+  const button = byId("check");
+  button.disabled = true;
+  byId("answers").hidden = true;
+  note("Checking …");
+  try {
+    const result = await postJson(button.dataset.check, { file: form.elements.file.value });
+    button.hidden = result === null;
+    if (result === null) note("");
+    else if (result.error) note(result.error, true);
+    else showReports(result);
+  } catch {
+    note("The demo does not respond. Is it still running?", true);
+  }
+  button.disabled = false;
+}
+
+function showReports(result) {
+  const mounts = Object.keys(TITLES);
+  byId("reports").replaceChildren(reportTable(mounts.map((mount) => result[mount])),
+    element("details", {}, element("summary", {}, "All findings"),
+      element("div", { className: "answers" }, ...mounts.map((mount) => probes(mount, result[mount])))));
+  byId("reports").hidden = false;
+  const [ours, theirs] = mounts.map((mount) => result[mount].verdict);
+  note(`${form.elements.file.value}: ${ours} with rangeware, ${theirs} from Flask alone.`);
+}
+
+byId("check")?.addEventListener("click", check);

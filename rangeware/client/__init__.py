@@ -1,22 +1,27 @@
 """A client for files of any size: downloads and uploads that resume. Needs urllib3: ``rangeware[client]``.
 
-``api`` has ``download`` and ``adownload``, which never join two versions of a file; ``upload_api`` has ``upload`` and
-``aupload``, for servers of tus 1.0 or the IETF draft "Resumable Uploads for HTTP". Under them, ``planning`` decides
-what to ask for and what to make of each response, without any I/O; ``io`` has the files, sockets and threads; ``cli``
-is the command ``rangeware get`` and ``rangeware put``.
+``download`` fetches a file, and never joins two versions of it. ``upload`` sends one to a server of tus 1.0 or the IETF
+draft "Resumable Uploads for HTTP". ``adownload`` and ``aupload`` do so for asyncio. The commands ``rangeware get`` and
+``rangeware put`` use these functions.
 
-All errors are a ``TransferError``: ``NetworkError``, ``ChangedError``, ``DigestError`` or ``DiskError``, which can be
-imported from here, too. ``DownloadError`` is another name of ``TransferError``.
+A transfer that fails raises a ``TransferError``: ``NetworkError``, ``ChangedError``, ``DigestError`` or ``DiskError``.
+A wrong option raises ``InvalidOption``. All of them can be imported from here. ``DownloadError`` is an older name of
+``TransferError``.
 """
+
+# ``api`` and ``upload_api`` have the functions. Under them, ``planning`` decides what to ask for and what to make of
+# each response, without any I/O; ``io`` has the files, sockets and threads; ``cli`` is the command.
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InvalidOption as InvalidOption
 from .errors import ChangedError as ChangedError
 from .errors import DigestError as DigestError
 from .errors import DiskError as DiskError
 from .errors import DownloadError as DownloadError
 from .errors import NetworkError as NetworkError
-from .errors import TransferError
+from .errors import OutputClosed as OutputClosed
+from .errors import TransferError, with_hint
 from .progress import Download, Progress, Upload
 
 if TYPE_CHECKING:
@@ -34,4 +39,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_LOADED_LATE[name]}", __name__), name)
+    try:
+        return getattr(import_module(f".{_LOADED_LATE[name]}", __name__), name)
+    except ModuleNotFoundError as exc:
+        raise with_hint(exc) from None
+
+
+def __dir__() -> list[str]:
+    """The names of the module, with those that are not loaded yet."""
+    return sorted({*globals(), *__all__})

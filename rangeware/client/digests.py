@@ -13,9 +13,15 @@ from typing import NamedTuple
 
 from ..errors import InvalidOption
 
-_SHA256 = re.compile("[0-9A-Fa-f]{64}")
-_LENGTHS = {"sha512": 64, "sha256": 32}  # bytes, the strongest first
+LENGTHS = {
+    "sha512": 64, "blake2b": 64, "sha3_512": 64, "sha384": 48, "sha3_384": 48, "sha256": 32, "blake2s": 32,
+    "sha3_256": 32, "sha224": 28, "sha3_224": 28, "sha1": 20, "md5": 16,
+}
+"""The algorithms that a person may name, as ``hashlib`` does: the bytes of their digests, the strongest first."""
+
+_HEX = re.compile("(?:[0-9A-Fa-f]{2})+")
 _ALGORITHMS = {"sha-512": "sha512", "sha-256": "sha256"}  # RFC 9530 section 5: all others are not to be relied on
+_SPELLINGS = {name.replace("_", ""): name for name in LENGTHS}
 
 _KEY = "[a-z*][a-z0-9_.*-]*"
 _BARE_ITEM = r"""
@@ -38,14 +44,47 @@ class Digest(NamedTuple):
     algorithm: str
     value: bytes
 
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.value.hex()}"
+
+    @property
+    def rank(self) -> int:
+        """The place of its algorithm among all; that of the strongest is 0."""
+        return list(LENGTHS).index(self.algorithm)
+
+
+class Pieces(NamedTuple):
+    """The digests of the pieces of a file.
+
+    >>> from hashlib import sha256
+    >>> pieces = Pieces(2**20, "sha256", (sha256(bytes(2**20)).digest(), sha256(b"the end").digest()))
+
+    :param length: bytes of each piece but the last, which may be shorter.
+    :param algorithm: the name of the algorithm in ``hashlib``.
+    :param digests: one for each piece, in their order; bytes, not hexadecimal digits.
+    """
+
+    length: int
+    algorithm: str
+    digests: tuple[bytes, ...]
+
+
+def algorithm_named(name: str) -> str | None:
+    """The algorithm as ``hashlib`` names it, in whatever way it is spelt: SHA-256, sha256, SHA3-256; None if unknown.
+
+    >>> algorithm_named("SHA3-256")
+    'sha3_256'
+    """
+    return _SPELLINGS.get(name.strip().lower().replace("-", "").replace("_", ""))
+
 
 def digest_of(algorithm: str, digits: str) -> Digest:
     """Make a digest of its digits in hex.
 
-    :raises ValueError: if the algorithm or the number of digits is not one to rely on.
+    :raises ValueError: if the algorithm is unknown, or has another number of digits.
     """
     value = bytes.fromhex(digits)
-    if _LENGTHS.get(algorithm) != len(value):
+    if LENGTHS.get(algorithm) != len(value):
         raise ValueError(algorithm)
     return Digest(algorithm, value)
 
@@ -55,22 +94,52 @@ def parse_sha256(text: str) -> str:
 
     :raises InvalidOption: unless it is 64 hex digits.
     """
-    digits = text.strip() if isinstance(text, str) else ""
-    if not _SHA256.fullmatch(digits):
-        raise InvalidOption(f"sha256 must be 64 hex digits, not {text!r}")
-    return digits.lower()
+    return _given("sha256", text).value.hex()
 
 
-def digest_of_fragment(url: str) -> str | None:
-    """The SHA-256 in hex from the fragment of a URL, ``#sha256=...``; None if it has none.
+def parse_checksum(text: str) -> Digest:
+    """Parse a digest as a person gives it: ``ALGORITHM:HEX``.
 
-    :raises InvalidOption: if it is not 64 hex digits: a check that was asked for must not be left out.
+    MD5 and SHA-1 are accepted: they still tell a damaged file from a good one, and who gives them has no better.
+
+    :raises InvalidOption: if it is not that.
+
+    >>> parse_checksum("md5:d41d8cd98f00b204e9800998ecf8427e").algorithm
+    'md5'
     """
-    for setting in url.partition("#")[2].split("&"):
-        name, equals, value = setting.partition("=")
-        if equals and name.lower() == "sha256":
-            return parse_sha256(value)
-    return None
+    name, colon, digits = text.partition(":") if isinstance(text, str) else ("", "", "")
+    algorithm = algorithm_named(name)
+    if not colon or algorithm is None:
+        raise InvalidOption(f"checksum must be ALGORITHM:HEX with one of {', '.join(LENGTHS)}, not {text!r}")
+    return _given(algorithm, digits)
+
+
+def _given(algorithm: str, text: str) -> Digest:
+    digits = text.strip() if isinstance(text, str) else ""
+    if not _HEX.fullmatch(digits) or len(digits) != 2 * LENGTHS[algorithm]:
+        raise InvalidOption(f"{algorithm} must be {2 * LENGTHS[algorithm]} hex digits, not {text!r}")
+    return digest_of(algorithm, digits)
+
+
+def digest_of_fragment(url: str) -> Digest | None:
+    """The digest from the fragment of a URL, ``#sha256=HEX``; None if it has none. Of several, the strongest.
+
+    :raises InvalidOption: if one is malformed: a check that was asked for must not be left out.
+    """
+    settings = (setting.partition("=") for setting in url.partition("#")[2].split("&"))
+    named = ((algorithm_named(name), value) for name, equals, value in settings if equals)
+    return strongest(_given(algorithm, value) for algorithm, value in named if algorithm is not None)
+
+
+def names_digest(url: str) -> bool:
+    """True if the fragment of a URL names a digest, well-formed or not."""
+    settings = (setting.partition("=") for setting in url.partition("#")[2].split("&"))
+    return any(equals and algorithm_named(name) is not None for name, equals, _ in settings)
+
+
+def strongest(digests: Iterable[Digest]) -> Digest | None:
+    """The digest of the strongest algorithm, the first of several such; None if there is none."""
+    return min(digests, key=lambda digest: digest.rank, default=None)
 
 
 def declared_digest(fields: Mapping[str, str]) -> Digest | None:
@@ -82,7 +151,7 @@ def declared_digest(fields: Mapping[str, str]) -> Digest | None:
     :param fields: by name in lower case.
     """
     digests = [*declared_digests(fields.get("repr-digest", "")), *_known(_instance_digests(fields.get("digest", "")))]
-    return max(digests, key=lambda digest: len(digest.value), default=None)
+    return strongest(digests)
 
 
 def declared_digests(value: str) -> list[Digest]:
@@ -98,7 +167,7 @@ def _digest(algorithm: str, text: str) -> Digest | None:
     """Make a digest of base64; None if the algorithm is not one to rely on, or the text not of the right length."""
     name = _ALGORITHMS.get(algorithm.lower())
     value = _decoded(text)
-    return Digest(name, value) if name and value is not None and len(value) == _LENGTHS[name] else None
+    return Digest(name, value) if name and value is not None and len(value) == LENGTHS[name] else None
 
 
 def _decoded(text: str) -> bytes | None:

@@ -23,7 +23,7 @@ class TransferError(Exception):
 
 
 DownloadError = TransferError
-"""The name that ``TransferError`` also has, for code that only downloads."""
+"""An older name of ``TransferError``."""
 
 
 class NetworkError(TransferError):
@@ -46,3 +46,16 @@ class DiskError(TransferError):
     """The file cannot be written or read: disk full, no permission, the file exists, or another run has it."""
 
     exit_code = 5
+
+
+class OutputClosed(DiskError):
+    """Nobody reads any more from the stream that a download is written to, such as a pipe to ``head``."""
+
+    exit_code = 141
+
+
+def with_hint(exc: ModuleNotFoundError) -> ModuleNotFoundError:
+    """The error, with what to install if it is urllib3 that is missing."""
+    if exc.name != "urllib3":
+        return exc
+    return ModuleNotFoundError("urllib3 is missing: pip install 'rangeware[client]'", name=exc.name)

@@ -5,6 +5,8 @@ Pure. The cost is linear in the length of the text.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -25,6 +27,18 @@ _PARAMETER = re.compile(
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _BROKEN_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _CHARSETS = ("utf-8", "iso-8859-1")  # RFC 8187 3.2.1: others need not be known
+
+# Malformed, and common: servers put the forms of other fields into filename, as browsers accept them.
+_ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9_-]{1,20})(?:\*[A-Za-z0-9-]{0,20})?\?([BbQq])\?([^?]*)\?=")  # RFC 2047 2
+_BETWEEN_WORDS = re.compile(r"(?<=\?=)[ \t\r\n]+(?==\?)")  # RFC 2047 6.2: not part of the text
+_WORD_CHARSETS = {
+    "utf-8", "us-ascii", "iso-8859-1", "iso-8859-2", "iso-8859-15", "windows-1250", "windows-1251", "windows-1252",
+    "koi8-r", "gb2312", "gbk", "gb18030", "big5", "shift_jis", "iso-2022-jp", "euc-jp", "euc-kr",
+}
+_QUOTED = re.compile("=([0-9A-Fa-f]{2})")
+
+_KIND = re.compile(r"\.([0-9]{0,15}[A-Za-z][0-9A-Za-z]{0,15})\Z")
+_PAGES = {"html", "htm", "xhtml", "xht", "shtml", "mht", "mhtml", "php", "asp", "aspx", "jsp", "cgi", "cfm", "do"}
 
 _AUTHORITY = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 
@@ -47,6 +61,12 @@ def safe_name(name: str) -> str:
     return _made_safe(name) or _NAMELESS
 
 
+def is_no_page(name: str) -> bool:
+    """True if a name is that of something else than a web page: it has an extension, and none that pages have."""
+    match = _KIND.search(name)
+    return match is not None and match[1].lower() not in _PAGES
+
+
 def _names_in_field(content_disposition: str) -> Iterator[str]:
     """Yield the names in the field, the preferred one first."""
     parameters = _parameters(content_disposition)
@@ -66,11 +86,30 @@ def _parameters(content_disposition: str) -> dict[str, re.Match[str]]:
     return found
 
 
+def _text_of(match: re.Match[str]) -> str:
+    """Read a token or a quoted-string (RFC 9110 5.6.4). Blanks in a token are accepted, though they are not allowed."""
+    if match["quoted"] is not None:
+        return _ESCAPE.sub(r"\1", match["quoted"])
+    return (match["plain"] or "").strip()
+
+
 def _extended(match: re.Match[str]) -> str | None:
+    """Read an ext-value, also one in quotes, which are not allowed; None if it is malformed."""
+    return _decode_extended(_text_of(match))
+
+
+def _decode_extended(text: str) -> str | None:
     """Decode an ext-value (RFC 8187 3.2.1); None if it is malformed or its charset is unknown."""
-    charset, _, rest = (match["plain"] or "").strip().partition("'")
+    charset, _, rest = text.partition("'")
     _, quote, value = rest.partition("'")
-    if not quote or charset.lower() not in _CHARSETS or not value.isascii() or _BROKEN_PERCENT.search(value):
+    if not quote or charset.lower() not in _CHARSETS:
+        return None
+    return _decode_percent(value, charset)
+
+
+def _decode_percent(value: str, charset: str) -> str | None:
+    """Decode percent-encoded text; None if it is none."""
+    if not value.isascii() or _BROKEN_PERCENT.search(value):
         return None
     try:
         return unquote_to_bytes(value).decode(charset)
@@ -79,10 +118,33 @@ def _extended(match: re.Match[str]) -> str | None:
 
 
 def _simple(match: re.Match[str]) -> str:
-    """Read a token or a quoted-string (RFC 9110 5.6.4). Blanks in a token are accepted, though they are not allowed."""
-    if match["quoted"] is not None:
-        return _in_utf_8(_ESCAPE.sub(r"\1", match["quoted"]))
-    return _in_utf_8((match["plain"] or "").strip())
+    """Read a token or a quoted-string, and decode the forms that do not belong there but are common.
+
+    Percents are decoded only where they give UTF-8 beyond ASCII: a file may well be called ``100%25.txt``.
+    """
+    text = _text_of(match)
+    extended = _decode_extended(text)
+    if extended is not None:
+        return extended
+    if "=?" in text:
+        return _ENCODED_WORD.sub(_decode_word, _BETWEEN_WORDS.sub("", text))
+    decoded = _decode_percent(text, "utf-8")
+    return _in_utf_8(text) if decoded is None or decoded.isascii() else decoded
+
+
+def _decode_word(match: re.Match[str]) -> str:
+    """Decode an encoded-word (RFC 2047 2); as it is if it is malformed or its charset is unknown."""
+    charset, encoding, text = match[1].lower(), match[2].lower(), match[3]
+    if charset not in _WORD_CHARSETS or not text.isascii():
+        return match[0]
+    try:
+        if encoding == "b":
+            octets = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        else:
+            octets = _QUOTED.sub(lambda digits: chr(int(digits[1], 16)), text.replace("_", " ")).encode("latin-1")
+        return octets.decode(charset)
+    except (binascii.Error, UnicodeDecodeError):
+        return match[0]
 
 
 def _in_utf_8(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..errors import InvalidOption
-from .options import TransferOptions, TransferOptionsDict, check_number
+from .options import TransferOptions, check_number
 
 PROTOCOLS = ("tus", "draft")
 """The protocols by name: tus 1.0, and the IETF draft "Resumable Uploads for HTTP"."""
@@ -22,27 +22,16 @@ _OURS = {  # fields that say which bytes are sent, and where they belong
 }
 
 
-class UploadOptionsDict(TransferOptionsDict, total=False):
-    """The options of an upload as keyword arguments, for type checkers."""
-
-    metadata: Mapping[str, str]
-    protocol: str | None
-    state: str | os.PathLike[str] | None
-    fresh: bool
-    chunk_size: int | None
-
-
 @dataclass(frozen=True)
 class UploadOptions(TransferOptions):
     """The options of one upload."""
 
     metadata: Mapping[str, str] = field(default_factory=dict)
     protocol: str | None = None
-    state: str | os.PathLike[str] | None = None
-    fresh: bool = False
     chunk_size: int | None = None
+    fresh: bool = False
+    state: str | os.PathLike[str] | None = None
 
-    purpose: ClassVar[str] = "upload"
     refused: ClassVar[frozenset[str]] = frozenset(_OURS)
 
     def __post_init__(self) -> None:

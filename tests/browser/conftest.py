@@ -60,6 +60,11 @@ class Browser:
         self.script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
 
+    def set_media(self, name: str, value: str) -> None:
+        """Set what a media query of this name finds, as ``prefers-color-scheme``."""
+        features = [{"name": name, "value": value}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
     def type(self, selector: str, text: str) -> None:
         element = self.find(selector)
         element.clear()
@@ -69,11 +74,12 @@ class Browser:
         self.find(selector).send_keys(text)
         assert self.find(selector).get_attribute("value") == text
 
-    def segments(self, name: str) -> list[tuple[str, int, int]]:
-        """The segments that the strip of a file shows: (kind, first_pos, last_pos), oldest first."""
-        return [tuple(segment) for segment in self.script(
-            "return [...document.querySelectorAll(`[data-file='${arguments[0]}'] .strip i`)].map((i) =>"
-            " [i.classList[0], Number(i.dataset.firstPos), Number(i.dataset.lastPos)])", name)]
+    def boxes(self, name: str, kind: str, mount: str = "rangeware") -> list[tuple[str, int, int]]:
+        """What the strip of a file shows as "asked" or "sent": (colour, first_pos, last_pos), oldest first."""
+        return [tuple(box) for box in self.script(
+            "return [...document.querySelector(`[data-strip='${arguments[0]}']`).querySelectorAll(`.${arguments[1]}`)]"
+            ".map((i) => [i.classList[1], Number(i.dataset.firstPos), Number(i.dataset.lastPos)])",
+            f"{mount}:{name}", kind)]
 
     def complaints(self) -> list[dict[str, Any]]:
         """The messages in the browser's console since the last call."""
@@ -111,12 +117,12 @@ def demo() -> Iterator[Demo]:
 
 @pytest.fixture(params=WIDTHS)
 def browser(request: pytest.FixtureRequest, demo: Demo, tmp_path: Path) -> Iterator[Browser]:
-    """A fresh browser with the page open and the film's length known."""
+    """A fresh browser with the page open, and the length of both videos known."""
     driver = start_chromium(tmp_path / "profile", *WIDTHS[request.param])
     try:
         browser = Browser(driver, demo.url)
         driver.get(demo.url)
-        browser.wait_for("document.querySelector('video').readyState >= 1")
+        browser.wait_for("[...document.querySelectorAll('video')].every((video) => video.readyState >= 1)")
         yield browser
     finally:
         driver.quit()

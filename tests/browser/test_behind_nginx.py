@@ -123,8 +123,9 @@ def wait_for_words(browser, name, *words):
 
 
 def test_page_marks_both_kinds(browser):
-    browser.click("[data-file='big.bin'] [data-take='5']")
-    browser.click("[data-file='generated.txt'] [data-take='1']")
+    for name, wanted in (("big.bin", 5), ("generated.txt", 1)):
+        browser.click(f"[data-file='{name}'] [data-more]")
+        browser.click(f"[data-file='{name}'] [data-take='{wanted}']")
     wait_for_words(browser, "big.bin", "206", "sent by nginx")
     wait_for_words(browser, "generated.txt", "206", "sent by Python")
     assert "sent by nginx" in browser.find("[data-file='big.bin'] .strip").get_attribute("aria-label")
@@ -132,14 +133,27 @@ def test_page_marks_both_kinds(browser):
     assert [entry for entry in browser.complaints() if entry["level"] in ("SEVERE", "WARNING")] == []
 
 
-def test_player_is_marked_as_handed_over_and_painted(browser):
+def test_player_is_marked_as_handed_over_and_what_it_asked_for_is_painted(browser):
+    browser.click("[data-file='tones.wav'] [data-more]")
+    browser.wait_for("document.querySelector('[data-side=plain] .strip .sent')")
     browser.click("#wipe")
-    browser.click(".video [data-jump='0.75']")
-    wait_for_words(browser, "clock.mp4", "asked for bytes", "handed to nginx")
-    browser.wait_for("!document.querySelector('video').seeking && document.querySelector('video').currentTime > 60")
-    kind, first_pos, last_pos = browser.segments("clock.mp4")[-1]
-    assert kind == "one"
-    assert LENGTH / 2 < first_pos < last_pos == LENGTH - 1
+    browser.click("[data-jump='0.75']")
+    wait_for_words(browser, "tones.wav", "asked for bytes", "handed to nginx")
+    player = "document.querySelector('audio')"
+    browser.wait_for(f"{player}.readyState && !{player}.seeking && {player}.currentTime >= 45")
+    complete = int(browser.script("return document.querySelector('[data-file=\"tones.wav\"]').dataset.completeLength"))
+    late = f"some((i) => i.dataset.firstPos > {complete / 2})"
+    browser.wait_for(f"[...document.querySelectorAll('[data-file=\"tones.wav\"] .asked')].{late}")
+    asked = [box for box in browser.boxes("tones.wav", "asked") if box[1] > complete / 2]
+    assert {(kind, last_pos) for kind, _, last_pos in asked} == {("one", complete - 1)}
+    assert browser.boxes("tones.wav", "sent") == []  # nobody here can count them
+
+
+def test_jump_is_as_without_nginx(browser):
+    browser.click("#jump-both")
+    for mount, state in (("rangeware", "good"), ("plain", "bad")):
+        browser.wait_for(f"document.querySelector('[data-side={mount}] .verdict').dataset.state === '{state}'")
+    assert "sent by Python" in browser.find("[data-side=rangeware] .last").text
 
 
 @pytest.mark.parametrize(("name", "with_rangeware"), [("lines.txt", "sent by nginx"),

@@ -40,7 +40,8 @@ function start(options, abortAt, resume) {
   upload.findPreviousUploads().then((found) => { upload.resumeFromPreviousUpload(found[0]); upload.start() })
 }
 </script>""".replace("LENGTH", str(LENGTH))
-CONTENT = bytes((i * 7 + (i >> 8)) & 255 for i in range(LENGTH))
+PERIOD = bytes((i * 7 + (i >> 8)) & 255 for i in range(1 << 16))
+CONTENT = (PERIOD * (LENGTH // len(PERIOD) + 1))[:LENGTH]  # as the page makes it
 
 WAYS = {
     "in one": {},

@@ -98,9 +98,10 @@ def wait_until_some_is_there(browser, share=0.15):
 
 
 def painted(browser):
-    """The share of the strip that is filled."""
+    """The share of the strip's area that is filled."""
     return browser.script("const [a, b] = ['#uploads .strip i', '#uploads .strip'].map((selector) =>"
-                          " document.querySelector(selector).getBoundingClientRect().width); return a / b")
+                          " document.querySelector(selector).getBoundingClientRect());"
+                          " return a.width * a.height / (b.width * b.height)")
 
 
 def offsets(browser):

@@ -11,6 +11,7 @@ import functools
 import random
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -275,11 +276,13 @@ class FaultServer:
     ``act`` answers the calls; ``door`` is asked first at each new connection and may end it; ``is_alone``: nobody
     listens while a connection is open, so that a second one is refused. ``pause``: seconds before each block.
     ``patience``: seconds for which the first answer waits in its midst for a second request, once for each behaviour.
+    ``tls``: speaks TLS, with the certificates in it.
     ``budget``: so many more bytes are sent, then every connection is cut; None: without end.
     """
 
-    def __init__(self, act: Act = behave, pause: float = 0) -> None:
+    def __init__(self, act: Act = behave, pause: float = 0, tls: ssl.SSLContext | None = None) -> None:
         self.act = act
+        self.tls = tls
         self.door: Door | None = None
         self.is_alone = False
         self.pause = pause
@@ -306,7 +309,7 @@ class FaultServer:
     @property
     def url(self) -> str:
         """The address of the file."""
-        return f"http://127.0.0.1:{self.port}{self.path}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}{self.path}"
 
     @property
     def bites(self) -> int:
@@ -408,8 +411,8 @@ class FaultServer:
             return Line(self, connection, self.connections)
 
     def _serve(self, line: Line) -> None:
-        connection = line._connection
         try:
+            self._secure(line)
             for call in self._calls(line):
                 self.act(call)
         except OSError:  # the client hung up
@@ -418,8 +421,19 @@ class FaultServer:
             self.mistakes.append(exc)
         finally:
             with self._lock:
-                self._open.discard(connection)
-            connection.close()
+                self._open.discard(line._connection)
+            line._connection.close()
+
+    def _secure(self, line: Line) -> None:
+        """Speak TLS from now on, if that is wanted; the socket is another object then."""
+        if self.tls is None:
+            return
+        before, line._connection = line._connection, self.tls.wrap_socket(
+            line._connection, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._open.discard(before)
+            self._open.add(line._connection)
+        line._connection.do_handshake()
 
     def _calls(self, line: Line) -> Iterator[Call]:
         if self.door is not None:

@@ -11,6 +11,7 @@ from rangeware.http.ranges import ByteRange
 
 DATE = "Sat, 21 Nov 2026 12:00:00 GMT"
 BEFORE = "Sat, 21 Nov 2026 11:00:00 GMT"
+PLACEHOLDER = "Tue, 01 Jan 1980 00:00:00 GMT"
 LATER = "Sat, 21 Nov 2026 11:30:00 GMT"
 FIRST = RangeRequest("http://h/f")
 PLAIN = FIRST._replace(ranged=False)
@@ -18,6 +19,7 @@ AT_THE_END = RangeRequest("http://h/f", 500, 500, None, '"a"')
 RESUME = RangeRequest("http://h/f", 400, 500, 999, '"a"')  # 100 bytes in front are compared
 KNOWN = FileVersion(EntityTag("a"), BEFORE, True, 1000, "video/mp4")
 UNVOUCHED = FileVersion(None, None, False, 1000, "video/mp4")
+FAR, BIG = RangeRequest("http://h/f", 50_000_000, 50_004_096), KNOWN._replace(complete_length=10**8)
 UNMEASURED = KNOWN._replace(complete_length=None)
 
 
@@ -46,6 +48,19 @@ ANSWERS = [  # request, known, head, verdict, why
     pytest.param(FIRST, None, whole(), Outcome.ACCEPT, id="first: Range ignored (14.2)"),
     pytest.param(FIRST, None, whole(content_length=None), Outcome.ACCEPT, id="first: no length"),
     pytest.param(FIRST, None, whole(content_encoding="gzip"), Outcome.FAIL, id="first: coded, though not asked"),
+    pytest.param(RESUME, UNVOUCHED, whole(content_length="700", etag=None, last_modified=None), Outcome.CHANGED,
+                 id="resume: 200 without validators, of another length: perhaps a slice of a new version"),
+    pytest.param(RESUME, UNVOUCHED, whole(transfer_encoding="chunked", etag=None, last_modified=None), Outcome.CHANGED,
+                 id="resume: 200 without validators, without a length: perhaps a slice"),
+    pytest.param(RESUME, UNMEASURED, whole(content_length="499"), Outcome.UNUSABLE,
+                 id="resume: 200 of the same version with less than is there: a slice"),
+    pytest.param(RESUME, UNVOUCHED._replace(complete_length=None), whole(
+        content_length="499", etag=None, last_modified=None), Outcome.CHANGED,
+                 id="resume: 200 without validators, with less than is there: perhaps a slice"),
+    pytest.param(RESUME, UNVOUCHED, whole(etag=None, last_modified=None), Outcome.RESTART,
+                 id="resume: 200 without validators, as long as the file"),
+    pytest.param(RESUME._replace(first_pos=0), UNVOUCHED, whole(content_length="700", etag=None, last_modified=None),
+                 Outcome.RESTART, id="resume: 200 of another length, asked for from byte 0 on"),
     pytest.param(FIRST, None, whole(content_length="-5"), Outcome.UNUSABLE, id="first: a length that is none"),
     pytest.param(FIRST, None, whole(416, content_range="bytes */0"), Outcome.NO_RANGES, id="first: 416, perhaps empty"),
     pytest.param(PLAIN, None, whole(416), Outcome.FAIL, id="416 to a request without Range"),
@@ -63,7 +78,8 @@ ANSWERS = [  # request, known, head, verdict, why
     *(pytest.param(FIRST, None, whole(status), Outcome.FAIL, id=f"first: {status}")
       for status in (204, 304, 400, 401, 403, 404, 410, 418, 501)),
     *(pytest.param(ask, known, whole(status), Outcome.RETRY, id=f"{status} with {'some' if known else 'none'} there")
-      for status in (408, 425, 429, 500, 502, 503, 504) for ask, known in ((FIRST, None), (RESUME, KNOWN))),
+      for status in (202, 408, 425, 429, 500, 502, 503, 504, 509, 520, 524, 530, 599)
+      for ask, known in ((FIRST, None), (RESUME, KNOWN))),
     *(pytest.param(RESUME, KNOWN, whole(status), Outcome.RETRY_ORIGINAL_URL, id=f"resumed: {status}")
       for status in (400, 401, 403, 404, 410, 412)),
     pytest.param(RESUME, KNOWN, part(), Outcome.ACCEPT, id="resumed: just what was asked for"),
@@ -75,13 +91,22 @@ ANSWERS = [  # request, known, head, verdict, why
     pytest.param(RESUME, UNVOUCHED, part(), Outcome.UNVERIFIED, id="never had a validator"),
     pytest.param(RESUME, KNOWN, part(etag='W/"a"', last_modified=None), Outcome.UNVERIFIED,
                  id="a weak tag vouches not"),
-    pytest.param(RESUME, KNOWN, part(etag='"b"'), Outcome.CHANGED, id="another tag: If-Range ignored"),
+    pytest.param(RESUME, KNOWN, part(etag='"b"', last_modified=LATER), Outcome.CHANGED,
+                 id="another tag: If-Range ignored"),
+    pytest.param(RESUME, KNOWN, part(etag='"b"'), Outcome.UNVERIFIED, id="another tag, the same strong date"),
+    pytest.param(RESUME, KNOWN, part(etag='"b"', date=BEFORE), Outcome.CHANGED, id="another tag, the same weak date"),
+    pytest.param(RESUME, KNOWN, part(etag='"b"', complete_length=1001), Outcome.CHANGED, id="another tag and length"),
+    pytest.param(RESUME, KNOWN._replace(last_modified=PLACEHOLDER), part(etag='"b"', last_modified=PLACEHOLDER),
+                 Outcome.CHANGED, id="another tag, and a date that is none"),
     pytest.param(RESUME, KNOWN, part(last_modified=LATER), Outcome.ACCEPT, id="the same tag, a mirror's date"),
     pytest.param(RESUME, KNOWN._replace(etag=None), part(etag=None, last_modified=LATER), Outcome.CHANGED, id="date"),
-    pytest.param(RESUME, KNOWN, part(399), Outcome.UNUSABLE, id="from before"),
+    pytest.param(RESUME, KNOWN, part(399), Outcome.ACCEPT, id="from before"),
+    pytest.param(FAR, BIG, part(FAR.first_pos - (1 << 21), 99_999_999, 10**8), Outcome.ACCEPT, id="from 2 MiB before"),
+    pytest.param(FAR, BIG, part(FAR.first_pos - (1 << 21) - 1, 99_999_999, 10**8), Outcome.UNUSABLE,
+                 id="from far before"),
     pytest.param(RESUME, KNOWN, part(401), Outcome.UNUSABLE, id="from behind"),
-    pytest.param(RESUME, KNOWN, part(0, 599), Outcome.UNUSABLE, id="from the beginning"),
-    pytest.param(RESUME._replace(last_pos=800), KNOWN, part(), Outcome.UNUSABLE, id="more than asked for"),
+    pytest.param(RESUME, KNOWN, part(0, 599), Outcome.ACCEPT, id="from the beginning"),
+    pytest.param(RESUME._replace(last_pos=800), KNOWN, part(), Outcome.ACCEPT, id="more than asked for"),
     pytest.param(RESUME, KNOWN, part(complete_length=1001), Outcome.UNUSABLE, id="another length, the same tag"),
     pytest.param(RESUME, KNOWN, part(content_length="601"), Outcome.UNUSABLE, id="Content-Length of more"),
     pytest.param(RESUME, KNOWN, part(content_length="599"), Outcome.UNUSABLE, id="Content-Length of less"),
@@ -147,3 +172,12 @@ def test_fields_of_a_request(ask, fields):
 
 def test_what_has_been_there_may_come_again():
     assert assess(FIRST, None, whole(403), seen=KNOWN).outcome is Outcome.RETRY_ORIGINAL_URL
+
+
+@pytest.mark.parametrize(("response", "outcome"), [
+    (part(etag='"b"', last_modified=LATER), Outcome.ACCEPT),
+    (part(etag='"b"', last_modified=LATER, complete_length=1001), Outcome.CHANGED),
+])
+def test_with_a_digest_the_overlap_is_worth_more_than_the_tag(response, outcome):
+    assert assess(RESUME, KNOWN, response, enough=True, has_digest=True).outcome is outcome
+    assert assess(RESUME, KNOWN, response, enough=True).outcome is Outcome.CHANGED

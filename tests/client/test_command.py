@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -11,9 +13,11 @@ import re
 import runpy
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,56 +30,112 @@ import pytest
 
 import rangeware.client
 from rangeware import InvalidOption
-from rangeware.client import ChangedError, DigestError, DiskError, Download, NetworkError, Progress
+from rangeware.client import (
+    ChangedError,
+    DigestError,
+    DiskError,
+    Download,
+    NetworkError,
+    OutputClosed,
+    Progress,
+    api,
+)
 from rangeware.client.cli import command, display
+from rangeware.client.cli.arguments import make_get_parser
 
 URL = "http://host.example/file"
-DEFAULTS = {
-    "directory": ".",
-    "segments": 4,
-    "sha256": None,
-    "limit_rate": None,
-    "force": False,
-    "allow_unknown_length": False,
-    "headers": {},
-}
 PATIENCE = 60.0  # seconds, before a test gives up
 
 
 class Fake:
-    """Stands for ``download``: notes each call, and does what it is told with each address."""
+    """Stands for ``api.prepare``: notes each call, and does what it is told with each address."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any, dict[str, Any]]] = []
         self.failures: dict[str, BaseException] = {}
         self.before: Callable[[Callable[[Progress], None]], None] = lambda progress: None
 
-    def __call__(self, url: str, path: Any = None, **options: Any) -> Download:
+    def __call__(self, url: str, path: Any = None, shared: Any = None, **options: Any) -> FakeRun:
         progress = options.pop("progress")
         self.calls.append((url, path, options))
-        self.before(progress)
-        if url in self.failures:
-            raise self.failures[url]
-        return Download(Path("file"), url, url, 3, None, None, None, 3, 0, 0, 1.0)
+        return FakeRun(self, url, progress)
 
     @property
     def urls(self) -> list[str]:
         return [url for url, _, _ in self.calls]
 
 
+class Waiting(Exception):
+    """Stands for a download that goes on until it is stopped."""
+
+
+class FakeRun:
+    """A download that does nothing. A ``KeyboardInterrupt`` that it is told to raise is a real SIGINT."""
+
+    def __init__(self, fake: Fake, url: str, progress: Callable[[Progress], None]) -> None:
+        self._fake, self._url, self._progress = fake, url, progress
+        self._stopped = threading.Event()
+        self._failure: BaseException | None = None
+
+    def result(self) -> Download:
+        self._fake.before(self._progress)
+        failure = self._fake.failures.get(self._url)
+        if isinstance(failure, KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        if isinstance(failure, (KeyboardInterrupt, Waiting)):
+            failure = self.wait()
+        if failure is not None:
+            raise failure
+        if self._stopped.is_set():
+            raise self.wait()
+        return Download(Path("file"), self._url, self._url, 3, None, None, None, 3, 0, 0, 1.0)
+
+    def wait(self) -> BaseException:
+        assert self._stopped.wait(PATIENCE)
+        assert self._failure is not None
+        return self._failure
+
+    def stop(self, failure: BaseException) -> None:
+        self._failure = failure
+        self._stopped.set()
+
+
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     stand_in = Fake()
-    monkeypatch.setattr(rangeware.client, "download", stand_in, raising=False)
+    monkeypatch.setattr(api, "prepare", stand_in)
     monkeypatch.setattr(sys, "argv", ["/usr/bin/rangeware"])
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     return stand_in
 
 
 OPTIONS = [  # words                                   -> what differs from the defaults
     pytest.param([], {}, id="none"),
+    pytest.param(["--directory", "there"], {"directory": "there"}, id="folder in full"),
+    pytest.param(["--connections=8"], {"connections": 8}, id="connections in full"),
+    pytest.param(["--checksum", "md5:ab"], {"checksum": "md5:ab"}, id="any digest"),
+    pytest.param(["--timeout", "30"], {"timeout": 30.0}, id="timeout"),
+    pytest.param(["--first-byte", "1.5"], {"first_byte": 1.5}, id="first byte"),
+    pytest.param(["--tries", "9"], {"tries": 9}, id="tries"),
+    pytest.param(["--cookies", "c.txt"], {"cookies": "c.txt"}, id="cookies"),
+    pytest.param(["--cacert", "ca.pem"], {"cacert": "ca.pem"}, id="certificates"),
+    pytest.param(["-k"], {"insecure": True}, id="insecure"),
+    pytest.param(["--decode"], {"decode": True}, id="decode"),
+    pytest.param(["--no-decode"], {"decode": False}, id="no decode"),
+    pytest.param(["-N"], {"if_newer": True}, id="newer"),
+    pytest.param(["--if-newer"], {"if_newer": True}, id="newer in full"),
+    pytest.param(["--skip-existing"], {"skip_existing": True}, id="skip"),
+    pytest.param(["--continue-from", "x.crdownload"], {"continue_from": "x.crdownload"}, id="adopted"),
+    pytest.param(["--metalink"], {"metalink": True}, id="metalink"),
+    pytest.param(["--metalink-file", "x"], {"metalink_file": "x"}, id="one of several files"),
+    pytest.param(["--same"], {}, id="no mirror"),
+    pytest.param(["-O"], {}, id="the server's name"),
+    pytest.param(["-A", "me/1"], {"headers": {"User-Agent": "me/1"}}, id="agent"),
+    pytest.param(["--user-agent", "me/1", "-H", "user-agent: x", "-H", "A: 1"],
+                 {"headers": {"A": "1", "User-Agent": "me/1"}}, id="agent twice"),
     pytest.param(["-d", "there"], {"directory": "there"}, id="folder"),
-    pytest.param(["-n", "8"], {"segments": 8}, id="connections"),
-    pytest.param(["-n1"], {"segments": 1}, id="one connection"),
+    pytest.param(["-n", "8"], {"connections": 8}, id="connections"),
+    pytest.param(["-n1"], {"connections": 1}, id="one connection"),
     pytest.param(["--sha256", "ab" * 32], {"sha256": "ab" * 32}, id="digest"),
     pytest.param(["--limit-rate", "1"], {"limit_rate": 1}, id="bytes"),
     pytest.param(["--limit-rate", "500k"], {"limit_rate": 512_000}, id="k"),
@@ -98,10 +158,23 @@ OPTIONS = [  # words                                   -> what differs from the 
 @pytest.mark.parametrize(("words", "options"), OPTIONS)
 def test_options(words: list[str], options: dict[str, Any], fake: Fake) -> None:
     assert command.main(["get", "-q", *words, URL]) == 0
-    assert fake.calls == [(URL, None, {**DEFAULTS, **options})]
+    assert fake.calls == [(URL, None, options)]
+
+
+def test_mirrors_are_one_download(fake: Fake) -> None:
+    assert command.main(["get", "-q", "--same", "-o", "x", "http://a/1", "http://b/1", "http://a/1"]) == 0
+    assert fake.calls == [("http://a/1", "./x", {"mirrors": ["http://b/1"]})]
+
+
+def test_a_metalink_may_be_a_file_here(fake: Fake) -> None:
+    assert command.main(["get", "-q", "dir/x.meta4", "y.METALINK", "http://h/z.meta4"]) == 0
+    assert command.main(["get", "-q", "--metalink", "list.xml"]) == 0
+    assert fake.urls == ["dir/x.meta4", "y.METALINK", "http://h/z.meta4", "list.xml"]
 
 
 PATHS = [
+    pytest.param(["-o", "-"], "-", id="standard output"),
+    pytest.param(["-d", "b", "-o", "-"], "-", id="standard output in a folder"),
     pytest.param(["-o", "x"], "./x", id="name"),
     pytest.param(["-o", "a/x", "-d", "b"], "b/a/x", id="name in folder"),
     pytest.param(["-o", "/a/x", "-d", "b"], "/a/x", id="absolute"),
@@ -117,20 +190,38 @@ def test_path(words: list[str], path: str, fake: Fake) -> None:
 def test_addresses_and_options_may_be_mixed(fake: Fake) -> None:
     assert command.main(["get", "http://h/1", "-q", "http://h/2", "-n", "2", "--", "http://h/3"]) == 0
     assert fake.urls == ["http://h/1", "http://h/2", "http://h/3"]
-    assert fake.calls[0][2]["segments"] == 2
+    assert fake.calls[0][2]["connections"] == 2
 
 
 WRONG = [  # words                                            -> what the line says
-    pytest.param([], "no command", id="nothing"),
-    pytest.param(["fetch", URL], "unknown command 'fetch'", id="unknown command"),
-    pytest.param([URL], f"unknown command '{URL}'", id="address without command"),
+    pytest.param(["fetch", URL], "unknown command 'fetch' (", id="unknown command"),
+    pytest.param(["gte", URL], "unknown command 'gte'; did you mean rangeware get?", id="mistyped command"),
+    pytest.param([URL], f"did you mean rangeware get {URL}?", id="address without command"),
+    pytest.param([URL + "?a&b"], f"did you mean rangeware get '{URL}?a&b'?", id="address for a shell"),
+    pytest.param([URL, "-q"], f"did you mean rangeware get {URL} ...?", id="address first"),
+    pytest.param(["-o", "x", URL], "did you mean rangeware get -o ...?", id="address last"),
     pytest.param(["--json"], "unrecognized arguments: --json", id="option without command"),
+    pytest.param(["--"], "no command", id="no command"),
+    pytest.param(["--completion", "tcsh"], "invalid choice: 'tcsh'", id="unknown shell"),
+    pytest.param(["get", "--forse", URL], "--forse; did you mean --force?", id="mistyped option"),
+    pytest.param(["get", "--output-file=x", URL], "did you mean --output?", id="mistyped option with a value"),
+    pytest.param(["get", "-L", URL], "-L (redirects are followed anyway)", id="option of curl"),
+    pytest.param(["get", "-o", "x", "-O", URL], "not allowed with argument", id="two names"),
+    pytest.param(["get", "-o", "-", "--json", URL], "-o - and --json both write", id="two outputs"),
+    pytest.param(["get", "--force", "-N", URL], "--force and --if-newer exclude each other", id="force and newer"),
+    pytest.param(["get", "--sha256", "a", "--checksum", "md5:a", URL], "exclude each other", id="two digests"),
+    pytest.param(["get", "-N", "-o", "-", URL], "--if-newer is about a file", id="newer than standard output"),
+    pytest.param(["get", "--checksum", "md5:a", URL, URL + "2"], "--checksum is for one URL", id="md5 for two"),
+    pytest.param(["get", "--continue-from", "x", URL, URL + "2"], "--continue-from is for one", id="rest for two"),
+    pytest.param(["get", "--timeout", "0", URL], "must be a number of seconds above 0", id="no patience"),
+    pytest.param(["get", "--timeout", "1e3", URL], "must be a number of seconds above 0", id="odd patience"),
+    pytest.param(["get", "-A", "a\nb", URL], "argument -A/--user-agent: must be a text of one line", id="agent LF"),
+    pytest.param(["get", "-j", "0", URL], "argument -j/--jobs: must be a whole number", id="no jobs"),
     pytest.param(["get"], "no URL", id="no URL"),
-    pytest.param(["get", "-o", "x", URL, URL], "-o is for one URL, not for 2", id="one name for two"),
-    pytest.param(["get", "--sha256", "a", URL, URL], "--sha256 is for one URL, not for 2", id="one digest for two"),
-    pytest.param(["get", "-o", "-", URL], "-o must name a file", id="standard output"),
+    pytest.param(["get", "-o", "x", URL, URL + "2"], "-o is for one URL, not for 2", id="one name for two"),
+    pytest.param(["get", "--sha256", "a", URL, URL + "2"], "--sha256 is for one URL, not for 2", id="digest for two"),
     pytest.param(["get", "-o", "", URL], "-o must name a file", id="empty name"),
-    pytest.param(["get", "-o"], "argument -o: expected one argument", id="option without value"),
+    pytest.param(["get", "-o"], "argument -o/--output: expected one argument", id="option without value"),
     pytest.param(["get", "--what", URL], "unrecognized arguments: --what", id="unknown option"),
     pytest.param(["get", "--lim", "5", URL], "unrecognized arguments: --lim", id="shortened option"),
     pytest.param(["get", "-q", "--json", URL], "not allowed with argument", id="quiet and json"),
@@ -138,9 +229,15 @@ WRONG = [  # words                                            -> what the line s
         pytest.param(["get", "-q", URL, address], f"not an http or https URL: {address}", id=address)
         for address in ("ftp://h/x", "h/x", "//h/x", "http:/x", "http://", "https:///x", "http://?x", "http://h/a b")
     ),
+    pytest.param(["get", "-q", URL, "h.example/x"], "h.example/x; did you mean https://h.example/x?", id="no scheme"),
+    pytest.param(["get", "-q", URL, "localhost:80/x"], "did you mean https://localhost:80/x?", id="host and port"),
+    *(
+        pytest.param(["get", "-q", *more, URL, address], f"not a URL: {address}: ", id=" ".join([*more, address]))
+        for address in ("http://[::1/x", "http://h:99999/x", "http://h:port/x") for more in ([], ["--checksums", "x"])
+    ),
     pytest.param(["get", "-i", "missing", URL], "cannot read -i missing: No such file or directory", id="no list"),
     *(
-        pytest.param(["get", "-n", number, URL], "argument -n: must be a whole number of at least 1",
+        pytest.param(["get", "-n", number, URL], "argument -n/--connections: must be a whole number of at least 1",
                      id=f"number {number!r}")
         for number in ("0", "-1", "x", "", "1.5", "²", "٣")
     ),
@@ -149,7 +246,7 @@ WRONG = [  # words                                            -> what the line s
         for rate in ("0", "0.5", "", "k", "-5", "5x", "5kB", "1e5", "inf", "nan", "5 k", "٣k", "9" * 400)
     ),
     *(
-        pytest.param(["get", "--header", field, URL], "argument --header: must be 'Name: value' in one line", id=label)
+        pytest.param(["get", "-H", field, URL], "argument -H/--header: must be 'Name: value' in one line", id=label)
         for field, label in (
             ("X", "field without colon"),
             (": x", "field without name"),
@@ -195,6 +292,19 @@ def test_list(fake: Fake, tmp_path: Path) -> None:
     assert fake.urls == ["http://h/0", "http://h/1", "http://h/2#sha256=ab", "http://h/ü", "http://h/3"]
 
 
+def test_each_url_once(fake: Fake) -> None:
+    urls = ["http://h/1", "http://h/2#x", "http://h/1", "http://h/2", "http://h/3", "http://h/3#sha256=ab", "http://h/4?"]
+    assert command.main(["get", "-q", *urls]) == 0
+    assert fake.urls == ["http://h/1", "http://h/2#x", "http://h/3#sha256=ab", "http://h/4?"]
+    fake.calls.clear()
+    urls = ["http://h/1", "http://h/1#x=1&md5=ab", "http://h/2#SHA-512=ab", "http://h/2"]
+    assert command.main(["get", "-q", *urls]) == 0
+    assert fake.urls == ["http://h/1#x=1&md5=ab", "http://h/2#SHA-512=ab"]
+    fake.calls.clear()
+    assert command.main(["get", "-q", "http://h/1#sha256=ab", "http://h/1#sha256=cd"]) == 0
+    assert fake.urls == ["http://h/1#sha256=ab", "http://h/1#sha256=cd"]  # one of them is wrong: that must be said
+
+
 def test_list_that_is_no_text(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listed = tmp_path / "list.bin"
     listed.write_bytes(b"http://h/\xff\n")
@@ -227,7 +337,8 @@ def test_exit_codes(error: Exception, exit_code: int, fake: Fake, capsys: pytest
 
 def test_goes_on_after_an_error_and_ends_with_the_first(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     fake.failures = {"http://h/2": DiskError("taken"), "http://u:secret@h/3": NetworkError("reset")}
-    assert command.main(["get", "-q", "http://h/1", "http://h/2", "http://u:secret@h/3", "http://h/4"]) == 5
+    words = ["get", "-q", "-j1", "http://h/1", "http://h/2", "http://u:secret@h/3", "http://h/4"]
+    assert command.main(words) == 5
     assert len(fake.calls) == 4
     assert capsys.readouterr().err.splitlines() == [
         "rangeware: http://h/2: taken",
@@ -237,11 +348,11 @@ def test_goes_on_after_an_error_and_ends_with_the_first(fake: Fake, capsys: pyte
 
 def test_interruption_stops_all(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
     fake.failures["http://h/2?a&b"] = KeyboardInterrupt()
-    assert command.main(["get", "-q", "http://h/1", "-n", "2", "http://h/2?a&b", "http://h/3"]) == 130
+    assert command.main(["get", "-q", "-j1", "http://h/1", "-n", "2", "http://h/2?a&b", "http://h/3"]) == 130
     assert fake.urls == ["http://h/1", "http://h/2?a&b"]
     assert capsys.readouterr().err.splitlines() == [
         "rangeware: http://h/2?a&b: interrupted",
-        "resume with: rangeware get -q -n 2 'http://h/2?a&b' http://h/3",
+        "resume with: rangeware get -q -j1 -n 2 'http://h/2?a&b' http://h/3",
     ]
 
 
@@ -250,12 +361,14 @@ def test_interruption_after_an_error(fake: Fake) -> None:
     assert command.main(["get", "-q", "http://h/1", "http://h/2"]) == 130
 
 
-def interrupted(words: list[str], fake: Fake, capsys: pytest.CaptureFixture[str]) -> str:
+def interrupted(
+    words: list[str], fake: Fake, capsys: pytest.CaptureFixture[str], program: str = "rangeware"
+) -> str:
     """The last line of a command line that was interrupted."""
-    fake.before = lambda progress: signal.raise_signal(signal.SIGINT)
+    fake.failures = dict.fromkeys([word for word in words if "://" in word], KeyboardInterrupt())
     assert command.main(words) == 130
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith("resume with: rangeware get ")
+    assert line.startswith(f"resume with: {program} get ")
     return line
 
 
@@ -264,11 +377,12 @@ SECRETS = [  # word                                              -> as it is sho
     (["--header=authorization:s3cret"], "'--header=authorization: ...'"),
     (["--header", "COOKIE: a=s3cret"], "--header 'COOKIE: ...'"),
     (["--header", "Proxy-Authorization: Basic s3cret"], "--header 'Proxy-Authorization: ...'"),
+    (["-H", "Private-Token: s3cret", "-H", "X-Api-Key: s3cret"], "-H 'Private-Token: ...' -H 'X-Api-Key: ...'"),
     (["--header", "Accept: text/plain"], "--header 'Accept: text/plain'"),
     (["--header", "Referer: http://u:s3cret@h/"], "--header 'Referer: http://...@h/'"),
     (["http://user:s3cret@h/"], "http://...@h/"),
     (["https://user:s3cr@et@h/x@y"], "https://...@h/x@y"),
-    (["-o", "it's \x1b[2J"], "-o 'it'\"'\"'s ?[2J'"),
+    (["-o", "it's \x1b[2J"], "-o $'it\\'s \\x1b[2J'"),
 ]
 
 
@@ -296,31 +410,38 @@ def test_the_way_on_as_a_module(
     assert capsys.readouterr().err.splitlines()[-1] == f"resume with: python3 -m rangeware get {URL}"
 
 
-KEPT = [  # complete length, is there a partial file -> the line
-    (1 << 20, True, "1.00 KiB of 1.00 MiB kept in {path}.part"),
-    (None, True, "1.00 KiB kept in {path}.part"),
-    (1 << 20, False, None),
-]
-
-
-@pytest.mark.parametrize(("complete_length", "is_there", "text"), KEPT)
-def test_what_an_interruption_keeps(
-    complete_length: int | None, is_there: bool, text: str | None, fake: Fake, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+def test_the_way_on_as_a_module_of_an_environment(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    path = tmp_path / "big"
-    if is_there:
-        path.with_name("big.part").touch()
-    fake.before = lambda progress: progress(Progress("began", str(path), 1024, complete_length, 0, 0.0, (), ""))
+    """Its python is a link to one that the shell finds, but that does not have the packages."""
+    program = tmp_path / "python3"
+    program.symlink_to("/usr/bin/python3")
+    monkeypatch.setattr(sys, "argv", ["/lib/rangeware/__main__.py", "get", URL])
+    monkeypatch.setattr(sys, "executable", str(program))
     fake.failures[URL] = KeyboardInterrupt()
+    assert command.main() == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"resume with: {program} -m rangeware get {URL}"
+
+
+def test_what_an_interruption_keeps(fake: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    def stop(self: FakeRun, failure: Any) -> None:
+        failure.kept = "5 of 9 bytes kept in x.part"
+        usual(self, failure)
+
+    usual = FakeRun.stop
+    monkeypatch.setattr(FakeRun, "stop", stop)
+    fake.failures[URL] = fake.failures["http://h/2"] = KeyboardInterrupt()
     assert command.main(["get", URL]) == 130
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "rangeware: interrupted"
-    assert lines[1:-1] == ([text.format(path=path)] if text else [])
+    assert capsys.readouterr().err.splitlines()[:2] == ["rangeware: interrupted", "5 of 9 bytes kept in x.part"]
+    assert command.main(["get", "-j1", "http://h/2", URL]) == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "rangeware: http://h/2: interrupted; 5 of 9 bytes kept in x.part",
+        f"resume with: rangeware get -j1 http://h/2 {URL}"]
 
 
 def test_sigterm_is_treated_like_an_interruption(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
-    fake.before = lambda progress: signal.raise_signal(signal.SIGTERM)
+    fake.before = lambda progress: os.kill(os.getpid(), signal.SIGTERM)
+    fake.failures[URL] = Waiting()
     assert command.main(["get", URL]) == 143
     assert capsys.readouterr().err.splitlines() == ["rangeware: interrupted", f"resume with: rangeware get {URL}"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -330,7 +451,7 @@ def test_sigterm_that_somebody_has_plans_for(fake: Fake) -> None:
     seen = []
     signal.signal(signal.SIGTERM, lambda *_: seen.append(1))
     try:
-        fake.before = lambda progress: signal.raise_signal(signal.SIGTERM)
+        fake.before = lambda progress: os.kill(os.getpid(), signal.SIGTERM)
         assert command.main(["get", "-q", URL]) == 0
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -373,7 +494,15 @@ def test_the_display_ends_also_with_errors_of_ours(fake: Fake, monkeypatch: pyte
     assert closed == [1]
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["get", "--help"], ["get", "-h"]])
+@pytest.mark.parametrize(("words", "exit_code"), [(["--help"], 0), (["-h"], 0), ([], 1)])
+def test_help_about_the_commands(words: list[str], exit_code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(words) == exit_code  # without any word, the exit code is 1, as git's
+    out, err = capsys.readouterr()
+    assert re.findall(r"^  rangeware (\w+) .*  \S", out, re.MULTILINE) == ["get", "put", "check", "uploads"]
+    assert err == ""
+
+
+@pytest.mark.parametrize("words", [["get", "--help"], ["get", "-h"]])
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert command.main(words) == 0
@@ -395,8 +524,8 @@ def test_as_a_module(words: list[str], exit_code: int, monkeypatch: pytest.Monke
 def test_help_names_each_option_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     command.main(["get", "--help"])
     words = set(re.findall(r"[^\s,]+", capsys.readouterr().out))
-    assert words >= {"-o", "-d", "-n", "--sha256", "--limit-rate", "--header", "--json", "-q", "-i", "--force"}
-    assert words >= {"--allow-unknown-length", "--version", "0", "1", "2", "3", "4", "5", "130", "143"}
+    assert words >= {*make_get_parser()._option_string_actions}
+    assert words >= {"0", "1", "2", "3", "4", "5", "130", "143"}
 
 
 @pytest.mark.parametrize("words", [["--version"], ["get", "--version"], ["get", URL, "--version"]])
@@ -432,7 +561,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One file with ranges and a strong ETag; ``/slow`` sends at most 1 MB/s, ``/gone`` is not there."""
+    """One file with ranges and a strong ETag; ``/slow`` sends at most 1.7 MB/s, ``/gone`` is not there."""
 
     protocol_version = "HTTP/1.1"
 
@@ -440,21 +569,23 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/gone":
             self.send_error(404)
             return
+        content = self.server.texts.get(self.path, CONTENT)  # type: ignore[attr-defined]
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         first = int(wanted[1]) if wanted else 0
-        last = min(int(wanted[2] or len(CONTENT)), len(CONTENT) - 1) if wanted else len(CONTENT) - 1
+        last = min(int(wanted[2] or len(content)), len(content) - 1) if wanted else len(content) - 1
         self.server.asked.append((first, last))  # type: ignore[attr-defined]
         self.send_response(206 if wanted else 200)
         self.send_header("Content-Length", str(last - first + 1))
         self.send_header("ETag", '"v1"')
         if wanted:
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(CONTENT)}")
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
         self.end_headers()
         for pos in range(first, last + 1, 50_000):
-            time.sleep(0.05 if self.path.startswith("/slow") else 0)
-            self.wfile.write(CONTENT[pos:min(pos + 50_000, last + 1)])
+            time.sleep(0.03 if self.path.startswith("/slow") else 0)
+            self.wfile.write(content[pos:min(pos + 50_000, last + 1)])
 
     def handle(self) -> None:
+        self.server.connections += 1  # type: ignore[attr-defined]
         try:
             super().handle()
         except ConnectionError:
@@ -474,6 +605,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[int, int]] = []
+        self.connections = 0
+        self.texts: dict[str, bytes] = {}
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}{path}"
@@ -567,7 +700,11 @@ def test_interrupted_and_gone_on_with(number: int, exit_code: int, server: Serve
     assert (tmp_path / "slow.bin.part").exists()
     assert not (tmp_path / "slow.bin").exists()
     way_on = rest.splitlines()[-1].removeprefix("resume with: ")
-    assert shlex.split(way_on) == [os.path.basename(sys.executable), *words[1:]]
+    program, *rest = shlex.split(way_on)
+    found = shutil.which(program)  # by its name, or by its path where the shell would find another
+    assert found is not None
+    assert os.path.samefile(os.path.dirname(found), os.path.dirname(sys.executable))
+    assert rest == words[1:]
     server.asked.clear()
     assert run_get(*words[4:], cwd=tmp_path).returncode == 0
     assert (tmp_path / "slow.bin").read_bytes() == CONTENT
@@ -594,7 +731,8 @@ def test_bar_in_a_real_terminal(server: Server, tmp_path: Path) -> None:
     assert max(map(len, bars)) <= 80
     known = [row for row in bars if "%" in row]  # on a busy machine the first may be drawn before the head has come
     assert len(bars) - len(known) <= 2
-    assert all(re.search(r"^slow-a-.*\.\.\..*\.iso ━+.* \d+% +[0-9.]+/2\.86 MiB .*\d seg *$", row) for row in known)
+    row_of_all = r"slow-a-.*\.\.\..*\.iso [━╸╺]+ +\d+% +[0-9.]+/2\.86 MiB .*[0-9:-]{7} *"
+    assert all(re.fullmatch(row_of_all, row) for row in known)
     assert rows[-1].startswith("saved ")
 
 
@@ -650,3 +788,199 @@ def test_a_run_without_urllib3(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == "rangeware: urllib3 is missing: pip install 'rangeware[cli]'\n"
+
+
+# several files at once
+
+TEN = [f"/{number}?a=1&b=%20" for number in range(10)]
+
+
+def test_ten_files_and_one_that_is_not_there(server: Server, tmp_path: Path) -> None:
+    urls = [server.url(path) for path in [*TEN[:5], "/gone", *TEN[5:], TEN[0]]]
+    done = run_get("-d", "x", *urls, cwd=tmp_path)
+    assert done.returncode == 2
+    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == [str(number) for number in range(10)]
+    assert all(path.read_bytes() == CONTENT for path in (tmp_path / "x").iterdir())
+    lines = done.stderr.splitlines()
+    assert sum(line.startswith("saved x/") for line in lines) == 10
+    [error] = [line for line in lines if line.startswith("rangeware: ")]
+    assert error.count(server.url("/gone")) == 1
+
+
+def interrupt(words: list[str], cwd: Path, number: int, is_time: Callable[[], bool], **options: Any) -> tuple[int, str]:
+    """Run a command line until it is time, and send it a signal. Returns the exit code and standard error."""
+    command_line = [sys.executable, "-m", "rangeware", "get", *words]
+    with subprocess.Popen(command_line, cwd=cwd, env=environment(), stderr=subprocess.PIPE, text=True) as running:
+        try:
+            until = time.monotonic() + PATIENCE
+            while not is_time():
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            running.send_signal(number)
+            return running.wait(PATIENCE), running.stderr.read() if running.stderr else ""
+        finally:
+            running.kill()
+
+
+@pytest.mark.parametrize(("is_list", "number", "exit_code"), [
+    pytest.param(False, signal.SIGINT, 130, id="words"), pytest.param(True, signal.SIGTERM, 143, id="list"),
+])
+def test_ten_files_interrupted_and_resumed_by_the_printed_command(
+    is_list: bool, number: int, exit_code: int, server: Server, tmp_path: Path
+) -> None:
+    """What was printed is given to a shell as it is."""
+    urls = [server.url(path if index % 6 else f"/slow{path[1:]}") for index, path in enumerate(TEN)]
+    words = [*urls, "-d", "it's here", "-n", "1"]
+    if is_list:
+        (tmp_path / "my list").write_text("\n".join(urls))
+        words = ["-i", "my list", *words[10:]]
+    folder = tmp_path / "it's here"
+
+    def is_time() -> bool:
+        with contextlib.suppress(FileNotFoundError):  # one may be complete, and so renamed, before it is looked at
+            begun = [path.stat().st_size for path in folder.glob("*.part")]
+            return (folder / "1").exists() and any(100_000 < size < 1_000_000 for size in begun)
+        return False
+
+    code, said = interrupt(words, tmp_path, number, is_time)
+    assert code == exit_code
+    lines = said.splitlines()
+    whole = sorted(path.name for path in folder.iterdir() if "." not in path.name)
+    parts = list(folder.glob("*.part"))
+    assert whole
+    assert parts
+    stopped = [line for line in lines if ": interrupted" in line]
+    assert len(stopped) <= 4
+    assert all(line.startswith(f"rangeware: {server.url('/')}") for line in stopped)
+    assert sum("; " in line and line.endswith(".part") for line in stopped) == len(parts)
+    assert lines[-1].startswith("resume with: ")
+    if not is_list:
+        assert not any(f"/{name}?" in lines[-1] for name in whole)
+    way_on = lines[-1].removeprefix("resume with: ")
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    done = subprocess.run(["bash", "-c", way_on], cwd=tmp_path, env=environment(PATH=path), capture_output=True,
+                          text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr.count("rangeware: ")) == (0, 0)
+    assert done.stderr.count(" is already complete: ") == (len(whole) if is_list else 0)
+    assert len(list(folder.iterdir())) == 10
+    assert all(path.read_bytes() == CONTENT for path in folder.iterdir())
+
+
+def test_two_files_of_one_name_are_never_mixed(server: Server, tmp_path: Path) -> None:
+    done = run_get("--force", server.url("/a/x"), server.url("/b/x"), cwd=tmp_path)
+    assert done.returncode == 5
+    assert len([line for line in done.stderr.splitlines() if "is the name of" in line]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_connections_to_one_host(fake: Fake) -> None:
+    """Several files at once get eight connections to one host, unless fewer are asked for; one file gets all."""
+    hosts = ["http://H/1", "http://u:p@h/2", "http://h/3", "http://other/1"]
+    for words, segments in (([], [2, 2, 2, None]), (["-n", "9"], [2, 2, 2, 9]), (["-n1"], [1, 1, 1, 1]),
+                            (["-j1", "-n", "9"], [9, 9, 9, 9]), (["-j2"], [4, 4, 4, None])):
+        fake.calls.clear()
+        assert command.main(["get", "-q", *words, *hosts]) == 0
+        assert [options.get("connections") for _, _, options in fake.calls] == segments
+    fake.calls.clear()
+    assert command.main(["get", "-q", "-j", "50", *(f"http://h/{number}" for number in range(50))]) == 0
+    assert {options["connections"] for _, _, options in fake.calls} == {1}
+
+
+def test_insecure_is_said_loudly(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also to those who want to hear of errors only. The others are told by an event."""
+    for words in (["-q"], ["--json"]):
+        assert command.main(["get", *words, "--insecure", URL]) == 0
+        assert "warning: certificates are not checked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["-v"], ["--verbose"], ["-v", "--json"]])
+def test_requests_are_shown_on_standard_error(
+    words: list[str], fake: Fake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["get", *words, URL]) == 0
+    fake.calls[0][2]["trace"]("> GET / HTTP/1.1")  # nobody shows it any more
+    assert "trace" in fake.calls[0][2]
+    assert command.main(["get", URL]) == 0
+    assert "trace" not in fake.calls[1][2]
+
+
+def test_the_program_is_named_as_the_shell_finds_it(
+    fake: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/my venv/rangeware"])
+    assert interrupted(["get", URL], fake, capsys, program="'/opt/my venv/rangeware'").endswith(f"get {URL}")
+
+
+def test_bars_of_several_files_in_a_real_terminal(server: Server, tmp_path: Path) -> None:
+    words = [*(server.url(f"/slow{number}") for number in range(3)), server.url("/gone"), "-n", "1", "-j", "2"]
+    drawn = run_in_terminal(words, tmp_path, 2)
+    rows = [row for row in re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)) if row.strip()]
+    assert drawn.count("\x1b[?25l") == drawn.count("\x1b[?25h") == 1
+    assert any(re.match(r"[0-3] of 4 files(, 1 failed)?, .*iB/s", row) for row in rows)
+    assert any(re.match(r"slow0 +[━╸╺]+ +[0-9]+%", row) for row in rows)
+    shown = screen_after(drawn)
+    assert sorted(line[:9] for line in shown) == ["rangeware", "saved slo", "saved slo", "saved slo"]
+
+
+def run_in_terminal(words: list[str], cwd: Path, exit_code: int, keys: bytes = b"") -> str:
+    """Run in a terminal of 80 columns and return all that was drawn; ``keys`` are typed at the first bar."""
+    reader, terminal = pty.openpty()
+    env = environment(TERM="xterm-256color", COLUMNS="80", LINES="24")
+    with subprocess.Popen(
+        [sys.executable, "-m", "rangeware", "get", *words], cwd=cwd, env=env, stdin=terminal, stdout=terminal,
+        stderr=terminal, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as running:
+        os.close(terminal)
+        try:
+            drawn = ""
+            while keys and "━" not in drawn:
+                drawn += os.read(reader, 65536).decode()
+            os.write(reader, keys)
+            drawn += read_terminal(reader)
+            assert running.wait(PATIENCE) == exit_code
+        finally:
+            running.kill()
+            os.close(reader)
+    return drawn
+
+
+def screen_after(drawn: str) -> list[str]:
+    """The lines that a person sees in the end, by the few control sequences that are used."""
+    lines, line = [""], 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", drawn):
+        if part == "\n":
+            line += 1
+            lines += [""] * (line + 1 - len(lines))
+        elif part == "\r":
+            continue
+        elif match := re.fullmatch(r"\x1b\[([0-9]*)A", part):
+            line -= int(match[1] or 1)
+        elif part == "\x1b[2K":
+            lines[line] = ""
+        elif not part.startswith("\x1b"):
+            lines[line] += part
+    return [text for text in lines if text.strip()]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_nothing_is_left_of_the_bars_after_an_interruption(count: int, server: Server, tmp_path: Path) -> None:
+    urls = [server.url(f"/slow{number}") for number in range(count)]
+    shown = screen_after(run_in_terminal([*urls, "-n", "1"], tmp_path, 130, b"\x03"))
+    assert not any("━" in line or "of 3 files" in line for line in shown)
+    assert shown[-1].startswith("resume with: ")
+    assert sum("interrupted" in line for line in shown) == count
+
+
+def test_standard_output_gets_the_bytes_and_nothing_else(server: Server, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "rangeware", "get", "-o", "-", "--sha256", DIGEST, server.url("/x")]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout == CONTENT) == (0, True)
+    assert re.fullmatch(rb"written to standard output: 2\.86 MiB in .*, sha256 checked", done.stderr.splitlines()[-1])
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_output_that_nobody_reads_ends_without_a_word(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:
+    """As other programs end that a pipe has closed: 128 and the number of SIGPIPE."""
+    fake.failures[URL] = OutputClosed("nobody reads the output any more")
+    assert command.main(["get", "-o", "-", URL]) == 128 + signal.SIGPIPE
+    assert capsys.readouterr() == ("", "")

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rangeware.client.digests import Digest, declared_digest, digest_of, digest_of_fragment, parse_sha256
+from rangeware.client.digests import (
+    Digest,
+    declared_digest,
+    digest_of,
+    digest_of_fragment,
+    parse_checksum,
+    parse_sha256,
+)
 from rangeware.errors import InvalidOption
 
 PROPERTY = settings(derandomize=True, deadline=None, database=None, max_examples=400)
@@ -110,7 +117,7 @@ def test_every_sha_256_is_read_from_every_place(value):
     in_base64, in_hex = base64.b64encode(value).decode(), value.hex()
     assert declared_digest({"repr-digest": f"sha-256=:{in_base64}:"}) == ("sha256", value)
     assert declared_digest({"digest": f"sha-256={in_base64}"}) == ("sha256", value)
-    assert digest_of_fragment(f"http://example.com/#sha256={in_hex}") == in_hex
+    assert digest_of_fragment(f"http://example.com/#sha256={in_hex}") == ("sha256", value)
     assert parse_sha256(in_hex.upper()) == in_hex
 
 
@@ -148,30 +155,71 @@ def test_sha256_that_is_none_is_refused(text):
         parse_sha256(text)
 
 
-@pytest.mark.parametrize(("fragment", "sha256"), [
-    pytest.param(f"#sha256={HEX}", HEX, id="alone"),
-    pytest.param(f"#SHA256={HEX.upper()}", HEX, id="any case"),
-    pytest.param(f"#egg=x&sha256={HEX}&subdirectory=y", HEX, id="among others"),
+def of_hashlib(name):
+    return Digest(name, hashlib.new(name, CONTENT).digest())
+
+
+ALGORITHMS = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512",
+              "blake2b", "blake2s"]
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_checksum_of_the_user(name):
+    """Python has these on every system."""
+    digits = hashlib.new(name, CONTENT).hexdigest()
+    assert parse_checksum(f"{name}:{digits}") == of_hashlib(name)
+    assert parse_checksum(f" {name.upper().replace('_', '-')}: {digits.upper()}\n") == of_hashlib(name)
+    assert str(of_hashlib(name)) == f"{name}:{digits}"
+
+
+@pytest.mark.parametrize("text", [
+    "", ":", HEX, f":{HEX}", "sha256", f"sha256={HEX}", f"sha9:{HEX}", f"shake_128:{HEX}", f"crc32:{HEX[:8]}", 5, None,
+    f"sha_2_5_7:{HEX}",
+])
+def test_checksum_without_an_algorithm_that_is_known_is_refused(text):
+    with pytest.raises(InvalidOption, match="^checksum must be ALGORITHM:HEX with one of sha512, .*, md5, not "):
+        parse_checksum(text)
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("md5:" + HEX, "md5 must be 32 hex digits"), ("sha1:" + HEX[:39], "sha1 must be 40 "),
+    ("sha512:", "sha512 must be"),
+    ("sha384:" + "g" * 96, "sha384 must be 96 "), ("blake2b:" + HEX, "blake2b must be 128 "),
+    ("sha256:" + HEX[1:], "64 "), ("md5:" + "٠" * 32, "32 "),
+])
+def test_checksum_with_other_digits_is_refused(text, told):
+    with pytest.raises(InvalidOption, match=told):
+        parse_checksum(text)
+
+
+@pytest.mark.parametrize(("fragment", "digest"), [
+    pytest.param(f"#sha256={HEX}", SHA256, id="alone"),
+    pytest.param(f"#SHA256={HEX.upper()}", SHA256, id="any case"),
+    pytest.param(f"#egg=x&sha256={HEX}&subdirectory=y", SHA256, id="among others"),
     pytest.param("", None, id="none"),
     pytest.param("#", None, id="empty"),
     pytest.param("#chapter-2", None, id="another"),
     pytest.param("#sha256", None, id="no value"),
-    pytest.param(f"#md5={HEX[:32]}", None, id="md5"),
+    pytest.param(f"#md5={of_hashlib('md5').value.hex()}", of_hashlib("md5"), id="md5, as pip has it"),
+    pytest.param(f"#sha1={of_hashlib('sha1').value.hex()}", of_hashlib("sha1"), id="sha1"),
+    pytest.param(f"#md5={'0' * 32}&sha-512={SHA512.value.hex()}&sha256={HEX}", SHA512, id="the strongest"),
     pytest.param(f"?sha256={HEX}", None, id="in the query"),
     pytest.param(f"#xsha256={HEX}", None, id="another name's end"),
 ])
-def test_sha256_of_the_address(fragment, sha256):
-    assert digest_of_fragment(f"https://example.com/a.zip{fragment}") == sha256
+def test_digest_of_the_address(fragment, digest):
+    assert digest_of_fragment(f"https://example.com/a.zip{fragment}") == digest
 
 
 @pytest.mark.parametrize("value", ["", "abc", HEX[:-1], HEX + "00"])
-def test_sha256_of_the_address_that_is_none_is_refused(value):
-    with pytest.raises(InvalidOption, match="^sha256 "):
-        digest_of_fragment(f"https://example.com/a.zip#sha256={value}")
+@pytest.mark.parametrize("name", ["sha256", "md5", "sha512"])
+def test_digest_of_the_address_that_is_none_is_refused(value, name):
+    with pytest.raises(InvalidOption, match=f"^{name} must be "):
+        digest_of_fragment(f"https://example.com/a.zip#sha1={'a' * 40}&{name}={value}")
 
 
-@pytest.mark.parametrize("digest", [SHA256, SHA512])
-def test_digest_in_hex_is_read_again(digest):
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_digest_in_hex_is_read_again(name):
+    digest = of_hashlib(name)
     assert digest_of(digest.algorithm, digest.value.hex()) == digest
 
 
@@ -180,11 +228,11 @@ def test_digest_in_hex_is_read_again(digest):
     pytest.param("sha256", SHA512.value.hex(), id="too long"),
     pytest.param("sha256", "x" * 64, id="no hex"),
     pytest.param("sha256", "", id="empty"),
-    pytest.param("md5", hashlib.md5(CONTENT).hexdigest(), id="weak"),
+    pytest.param("SHA-256", HEX, id="not as hashlib names it"),
     pytest.param("shake_128", "00", id="without a length of its own"),
     pytest.param("nonsense", HEX, id="not known"),
     pytest.param("", "", id="none"),
 ])
-def test_digest_in_hex_that_cannot_be_relied_on_is_refused(algorithm, digits):
+def test_digest_in_hex_that_is_none_is_refused(algorithm, digits):
     with pytest.raises(ValueError, match=f"^{algorithm}$|hexadecimal"):
         digest_of(algorithm, digits)

@@ -16,7 +16,9 @@ import pytest
 
 from rangeware import ByteRange
 from rangeware.client import Download, Progress
-from rangeware.client.cli import display, formatting
+from rangeware.client.cli import display, formatting, output, screen
+from rangeware.client.cli.output import print_line
+from rangeware.client.cli.screen import Screen
 
 MIB = 1 << 20
 URL = "http://user:secret@host.example/big.iso"
@@ -71,7 +73,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
         monkeypatch.delenv(name, raising=False)
     for name, value in {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(display, "sys", SimpleNamespace(stderr=stream, stdout=sys.stdout))
+    for module in (output, screen):
+        monkeypatch.setattr(module, "sys", SimpleNamespace(stderr=stream, stdout=sys.stdout))
     return stream
 
 
@@ -160,21 +163,26 @@ def test_progress_in_words(fields: dict[str, Any], text: str) -> None:
 
 
 IN_FIGURES = [
-    ({"done": 50 * MIB}, " 50%  50.0/100 MiB 10.0 MiB/s 0:00:05  2 seg"),
-    ({"done": 0, "rate": 0.0, "segments": ()}, "  0%  0.00/100 MiB      0 B/s -:--:--  0 seg"),
-    ({"done": 100 * MIB}, "100%   100/100 MiB 10.0 MiB/s 0:00:00  2 seg"),
-    ({"done": 1234567, "complete_length": None}, "1.18 MiB 10.0 MiB/s  2 seg"),
+    ({"done": 50 * MIB}, " 50%  50.0/100 MiB 10.0 MiB/s 0:00:05  2 connections"),
+    ({"done": 0, "rate": 0.0, "segments": ()}, "  0%  0.00/100 MiB      0 B/s -:--:--  0 connections"),
+    ({"done": 100 * MIB, "segments": (ByteRange(0, 1),)}, "100%   100/100 MiB 10.0 MiB/s 0:00:00  1 connection "),
+    ({"done": 1234567, "complete_length": None}, "1.18 MiB 10.0 MiB/s  2 connections"),
 ]
 
 
 @pytest.mark.parametrize(("fields", "text"), IN_FIGURES)
 def test_progress_in_figures(fields: dict[str, Any], text: str) -> None:
-    assert formatting.format_columns(progress(**fields)) == text
+    assert formatting.format_columns(progress(**fields))[0] == text
 
 
 SUMMARIES = [
     ({}, "saved there/big.iso: 100 MiB in 8.0 s, 12.5 MiB/s"),
-    ({"sha256": "ab" * 32}, "saved there/big.iso: 100 MiB in 8.0 s, 12.5 MiB/s, sha256 checked"),
+    ({"checksum": "md5:00"}, "saved there/big.iso: 100 MiB in 8.0 s, 12.5 MiB/s, md5 checked"),
+    ({"path": Path("-")}, "written to standard output: 100 MiB in 8.0 s, 12.5 MiB/s"),
+    ({"already_complete": True}, "there/big.iso is already complete: 100 MiB"),
+    ({"already_complete": True, "etag": None}, "there/big.iso is there already: 100 MiB"),
+    ({"already_complete": True, "checksum": "sha256:0"}, "there/big.iso is already complete: 100 MiB, sha256 checked"),
+    ({"checksum": "sha256:" + "ab" * 32}, "saved there/big.iso: 100 MiB in 8.0 s, 12.5 MiB/s, sha256 checked"),
     (
         {"kept": 60 * MIB, "received": 40 * MIB, "seconds": 100.0},
         "saved there/big.iso: 100 MiB (60.0 MiB resumed) in 0:01:40, 410 KiB/s",
@@ -188,18 +196,26 @@ def test_last_line(fields: dict[str, Any], text: str) -> None:
     assert formatting.format_summary(download(**fields)) == text
 
 
-ROOMS = [  # name, columns for name, bar and two gaps -> name, columns of the bar
-    ("big.iso", 36, ("big.iso", 27)),
-    ("big.iso", 100, ("big.iso", 40)),
-    ("a-rather-long-name-of-a-file.iso", 36, ("a-rathe...ile.iso", 17)),
-    ("a-rather-long-name.iso", 17, ("a-rathe...me.iso", 0)),
-    ("a-rather-long-name.iso", -9, ("a...o", 0)),
+FORMS = ["f" * 52, "f" * 37, "f" * 23, "f" * 12, "f" * 4]
+ROOMS = [  # name, columns of the row -> name, columns of the bar, columns of the figures
+    ("big.iso", 78, ("big.iso", 17, 52)),
+    ("big.iso", 150, ("big.iso", 40, 52)),
+    ("a-rather-long-name-of-a-file.iso", 78, ("a-rather-lon...-a-file.iso", 13, 37)),
+    ("a-rather-long-name-of-a-file.iso", 86, ("a-rather-l...-file.iso", 10, 52)),
+    ("a-rather-long-name-of-a-file.iso", 38, ("a-rathe...le.iso", 8, 12)),
+    ("a-rather-long-name-of-a-file.iso", 36, ("a-rath...e.iso", 8, 12)),
+    ("big.iso", 38, ("big.iso", 17, 12)),
+    ("big.iso", 30, ("big.iso", 9, 12)),
+    ("漢字漢字漢字漢字漢字.iso", 38, ("漢字漢...字.iso", 8, 12)),
+    ("a-rather-long-name.iso", 18, ("a-rat...e.iso", 0, 4)),
+    ("a-rather-long-name.iso", 2, ("a...o", 0, 4)),
 ]
 
 
 @pytest.mark.parametrize(("name", "room", "shares"), ROOMS)
-def test_name_and_bar_share_the_room(name: str, room: int, shares: tuple[str, int]) -> None:
-    assert formatting.share_row(name, room) == shares
+def test_name_bar_and_figures_share_the_room(name: str, room: int, shares: tuple[str, int, int]) -> None:
+    shown, bar, figures = formatting.share_row(name, FORMS, room)
+    assert (shown, bar, len(figures)) == shares
 
 
 def lines_of(shown: list[Progress], capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -247,6 +263,14 @@ def test_notices_are_lines_and_cannot_steer_a_terminal(capsys: pytest.CaptureFix
     assert lines_of(hostile, capsys) == ["?[2Jevil: retry in 2.1 s: http://...@h/ said ?]0;owned?"]
 
 
+def test_standard_output_has_a_name(capsys: pytest.CaptureFixture[str], terminal: Terminal) -> None:
+    assert formatting.with_name(progress(path="-"), "retry") == "standard output: retry"
+    bar = display.Bar(URL, False, Screen())
+    bar.show(progress(path="-"))
+    assert terminal.rows[0].startswith("standard output ━")
+    bar.close()
+
+
 def test_a_long_name_leaves_room_for_the_notice(capsys: pytest.CaptureFixture[str]) -> None:
     retry = progress("retry", path="there/" + "a" * 100 + ".iso", text="retry in 2.1 s")
     assert lines_of([retry], capsys) == ["a" * 19 + "..." + "a" * 14 + ".iso: retry in 2.1 s"]
@@ -266,7 +290,7 @@ def test_last_words(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_quiet_shows_errors_only(capsys: pytest.CaptureFixture[str]) -> None:
-    quiet = display.choose_display(False, True, URL, False)
+    quiet = display.choose_display(False, True, [URL])[0]
     quiet.show(progress("retry", text="retry in 2.1 s"))
     quiet.show(progress())
     quiet.saved(download())
@@ -284,6 +308,7 @@ def test_json_writes_each_event(capsys: pytest.CaptureFixture[str]) -> None:
     assert objects_of(capsys) == [
         {
             "event": "began",
+            "url": "http://...@host.example/big.iso",
             "path": "ünï\udcff",
             "done": 0,
             "complete_length": 100 * MIB,
@@ -331,7 +356,7 @@ def test_showing_never_raises(stream: Any, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(sys, "stdout", stream)
     for as_json in (True, False):
-        shown = display.choose_display(as_json, False, URL, False)
+        shown = display.choose_display(as_json, False, [URL])[0]
         shown.show(progress("retry", text="again"))
         shown.saved(download())
         shown.failed(2, "x", "y")
@@ -341,7 +366,7 @@ def test_what_is_not_for_standard_output_never_goes_there(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stderr", None)
-    display.print_line("for standard error, which is closed")
+    print_line("for standard error, which is closed")
     assert capsys.readouterr().out == ""
 
 
@@ -351,7 +376,7 @@ def test_a_broken_pipe_is_muted_for_good(monkeypatch: pytest.MonkeyPatch) -> Non
     os.close(reader)
     with open(writer, "w") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
-        display.print_line("nobody reads this")
+        print_line("nobody reads this")
         stream.write("nor this")
         stream.flush()
 
@@ -374,17 +399,17 @@ def test_choose(
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(sys, "stderr", Terminal() if is_terminal else io.StringIO())
     monkeypatch.setattr(display, "find_spec", lambda _: object() if rich else None)
-    assert type(display.choose_display(as_json, quiet, URL, False)).__name__ == name
+    assert [type(each).__name__ for each in display.choose_display(as_json, quiet, [URL, URL])] == [name, name]
 
 
 def test_bar(terminal: Terminal) -> None:
-    bar = display.Bar(URL, several=False)
+    bar = display.Bar(URL, False, Screen())
     bar.show(progress("began", 0))
     assert terminal.getvalue() == ""
     bar.show(progress())
     row = terminal.rows[0]
     assert row.startswith("big.iso ━")
-    assert row.rstrip().endswith("50%  50.0/100 MiB 10.0 MiB/s 0:00:05  2 seg")
+    assert row.rstrip().endswith("50%  50.0/100 MiB 10.0 MiB/s 0:00:05  2 connections")
     assert "\x1b[?25l" in terminal.getvalue()  # hides the cursor
     bar.saved(download())
     assert terminal.getvalue().rindex("\x1b[?25h") > terminal.getvalue().rindex("\x1b[?25l")
@@ -392,13 +417,14 @@ def test_bar(terminal: Terminal) -> None:
 
 
 def test_bar_moves_with_progress(terminal: Terminal) -> None:
-    bar = display.Bar(URL, several=False)
+    bar = display.Bar(URL, False, Screen())
     for done in (0, 30, 60, 100):
         bar.show(progress(done=done * MIB))
     bar.close()
     assert [re.findall(r"(\d+)%", row)[0] for row in terminal.rows[:4]] == ["0", "30", "60", "100"]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("width", [20, 40, 52, 60, 79, 80, 81, 120, 300])
 @pytest.mark.parametrize("name", ["x", "漢字" * 40 + ".iso", "a" * 300 + ".iso"], ids=["x", "wide", "long"])
 @pytest.mark.parametrize("complete_length", [100 * MIB, None, 0])
@@ -406,27 +432,28 @@ def test_bar_is_one_row_at_any_width(
     width: int, name: str, complete_length: int | None, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    bar = display.Bar(URL, several=False)
+    bar = display.Bar(URL, False, Screen())
     bar.show(progress(path=name, complete_length=complete_length, segments=(ByteRange(0, 1),) * 16))
     drawn = terminal.getvalue()
     assert "\n" not in drawn
     [row] = terminal.rows
     columns = sum(1 + (unicodedata.east_asian_width(char) == "W") for char in row)
-    assert columns <= (width if width < 52 else width - len("^C"))
-    assert width < 52 or row.rstrip().endswith("16 seg")
-    assert width < 79 or "━━━━━━━" in row
+    assert columns <= width - len("^C")
+    assert width < (80 if name == "x" else 120) or row.rstrip().endswith("16 connections")
+    assert width < 40 or re.search("[━╸╺]{8}", row)
+    assert row.startswith(name[:1] if width < 40 else name[:3])
     bar.close()
 
 
 def test_unknown_complete_length_shows_a_pulse_and_the_bytes(terminal: Terminal) -> None:
-    bar = display.Bar(URL, several=False)
+    bar = display.Bar(URL, False, Screen())
     bar.show(progress(complete_length=None))
     bar.close()
-    assert re.fullmatch(r"big\.iso ━+ 50\.0 MiB 10\.0 MiB/s  2 seg *", terminal.rows[0])
+    assert re.fullmatch(r"big\.iso ━+ 50\.0 MiB 10\.0 MiB/s  2 connections *", terminal.rows[0])
 
 
 def test_notices_stand_above_the_bar(terminal: Terminal) -> None:
-    bar = display.Bar(URL, several=False)
+    bar = display.Bar(URL, False, Screen())
     bar.show(progress("retry", text="retry in 0.5 s"))
     assert terminal.getvalue() == "big.iso: retry in 0.5 s\n"  # no bar yet
     bar.show(progress())
@@ -437,14 +464,14 @@ def test_notices_stand_above_the_bar(terminal: Terminal) -> None:
 
 
 def test_names_cannot_steer_the_bar(terminal: Terminal) -> None:
-    bar = display.Bar(URL, several=False)
+    bar = display.Bar(URL, False, Screen())
     bar.show(progress(path="d/[red]\x1b[2J\n\x9b1m.iso", complete_length=None))
     bar.close()
     assert terminal.rows[0].startswith("[red]?[2J ?1m.iso ━")
 
 
 def test_errors_come_when_the_bar_is_gone(terminal: Terminal) -> None:
-    bar = display.Bar(URL, several=False)
+    bar = display.Bar(URL, False, Screen())
     bar.show(progress())
     bar.failed(2, "connection reset", "50 MiB in big.iso.part")
     bar.close()
@@ -454,7 +481,7 @@ def test_errors_come_when_the_bar_is_gone(terminal: Terminal) -> None:
 
 def test_no_color(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    bar = display.Bar(URL, several=False)
+    bar = display.Bar(URL, False, Screen())
     bar.show(progress())
     bar.close()
     assert "━" in terminal.getvalue()
@@ -462,7 +489,7 @@ def test_no_color(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_terminal_that_goes_away(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    bar = display.Bar(URL, several=False)
+    bar = display.Bar(URL, False, Screen())
     bar.show(progress())
 
     def fail(text: str) -> int:
@@ -472,3 +499,91 @@ def test_a_terminal_that_goes_away(terminal: Terminal, monkeypatch: pytest.Monke
     bar.show(progress())
     bar.show(progress("retry", text="again"))
     bar.saved(download())
+
+
+# several files
+
+class Clock:
+    """A clock that goes on by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_several_bars_and_their_total(terminal: Terminal) -> None:
+    clock = Clock()
+    rows = Screen(3, clock)
+    first, second, third = (display.Bar(f"http://u:p@h/{number}", True, rows) for number in range(3))
+    first.show(progress(path="a.iso", received=MIB))
+    assert [row.split()[0] for row in terminal.rows] == ["a.iso", "0"]
+    second.show(progress(path="", complete_length=None, done=0, received=MIB, rate=2.0 * MIB))
+    assert len(terminal.rows) == 2  # too early for another picture
+    clock.now += 0.2
+    second.show(progress(path="", complete_length=None, done=0, received=MIB, rate=2.0 * MIB))
+    assert terminal.rows[-3].startswith("a.iso ━")
+    assert terminal.rows[-2].startswith("http://...@h/1 ━")
+    assert terminal.rows[-1].rstrip() == "0 of 3 files, 2.00 MiB, 12.0 MiB/s"
+    first.saved(download())
+    assert terminal.rows[-1].rstrip() == "saved there/big.iso: 100 MiB in 8.0 s, 12.5 MiB/s" or any(
+        row.startswith("saved there/big.iso") for row in terminal.rows)
+    third.failed(2, "404 Not Found: http://h/2", "")
+    assert any(row.rstrip() == "rangeware: 404 Not Found: http://h/2" for row in terminal.rows)
+    assert any(row.startswith("2 of 3 files, 1 failed, 2.00 MiB") for row in terminal.rows)
+    second.failed(2, "404 Not Found: http://h/1", "5 bytes kept in x.part")
+    assert terminal.rows[-1] == "rangeware: 404 Not Found: http://h/1; 5 bytes kept in x.part"
+    assert terminal.getvalue().count("\x1b[?25l") == terminal.getvalue().count("\x1b[?25h") == 1
+
+
+def test_files_that_end_before_any_bar(terminal: Terminal) -> None:
+    rows = Screen(2)
+    for number in range(2):
+        display.Bar(f"http://h/{number}", True, rows).saved(download())
+    assert terminal.getvalue() == "saved there/big.iso: 100 MiB in 8.0 s, 12.5 MiB/s\n" * 2
+
+
+def test_more_bars_than_the_terminal_has_rows(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINES", "10")
+    clock = Clock()
+    rows = Screen(50, clock)
+    for number in range(50):
+        clock.now += 1
+        display.Bar(f"http://h/{number}", True, rows).show(progress(path=f"{number}.iso"))
+    rows.close()
+    last = terminal.getvalue().rpartition("\x1b[?25h")[0].rpartition("\x1b[2K")[2]
+    assert terminal.getvalue().split("\x1b[?25l")[1].count("49.iso") == 0
+    assert "of 50 files" in last
+
+
+def test_a_notice_names_the_url_until_the_file_has_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = display.Lines("http://u:p@h/1", True)
+    lines.show(progress("retry", path="", text="retry in 2.1 s"))
+    lines.show(progress("retry", text="retry in 2.1 s"))
+    alone = display.Lines("http://u:p@h/1", False)
+    alone.show(progress("retry", path="", text="retry in 2.1 s"))
+    assert capsys.readouterr().err.splitlines() == [
+        "http://...@h/1: retry in 2.1 s", "big.iso: retry in 2.1 s", "retry in 2.1 s"]
+
+
+def test_an_error_names_the_url_once(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = display.Display("http://u:p@h/1#sha256=ab", True)
+    shown.failed(2, "404 Not Found: http://...@h/1", "")
+    shown.failed(2, "404 Not Found", "")
+    shown.trace("> GET /1")
+    assert capsys.readouterr().err.splitlines() == [
+        "rangeware: 404 Not Found: http://...@h/1", "rangeware: http://...@h/1#sha256=ab: 404 Not Found", "> GET /1"]
+
+
+def test_a_terminal_that_goes_away_with_several_bars(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Screen(2)
+    first, second = (display.Bar(f"http://h/{number}", True, rows) for number in range(2))
+    first.show(progress())
+
+    def fail(text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(terminal, "write", fail)
+    first.saved(download())
+    second.failed(2, "x", "y")
+    second.close()

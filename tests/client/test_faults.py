@@ -1,5 +1,8 @@
 """A server that lies, cuts, stalls and changes the file: each download ends with the right file or an honest error.
 
+Each fault is met in each scenario. Without the mark ``grid`` are the scenarios that show all ends a fault has, or, if
+it always ends alike, one scenario: the faults take turns.
+
 ``python -m tests.client.test_faults`` prints the table.
 """
 
@@ -8,32 +11,74 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from rangeware.client import download
 from tests.client.faulty import FAULTS
 from tests.client.faulty.naive import naive_download
-from tests.client.faulty.table import EVERY, ONE_RESUMED, RIGHT, SCENARIOS, Fault
+from tests.client.faulty.table import (
+    EVERY,
+    FOUR,
+    FOUR_RESUMED,
+    ONE,
+    ONE_RESUMED,
+    RIGHT,
+    SCENARIOS,
+    SINGLE,
+    Fault,
+)
 from tests.client.faulty.trials import HANG, WRONG, Result, Trials, one_trial, trials
 
-_CASES = [pytest.param(fault, scenario, id=f"{fault.name}-{scenario}") for scenario in SCENARIOS for fault in FAULTS]
+_TURNS = (ONE, ONE_RESUMED, FOUR, ONE, ONE_RESUMED, FOUR_RESUMED)
+"""Four connections take twice the time."""
 
 
-@pytest.fixture(scope="module")
-def running(request: pytest.FixtureRequest) -> Iterator[Trials]:
-    """The trials of all the tests that were chosen, several at a time."""
-    ours = [item for item in request.session.items if "running" in getattr(item, "fixturenames", ())]
+def _typical(number: int, fault: Fault) -> set[str]:
+    """Scenarios in which the fault is met, where it can be: one for each end."""
+    turn = number % len(_TURNS)
+    scenarios = sorted(_TURNS[turn:] + _TURNS[:turn], key=fault.spares.__contains__)
+    return {*{fault.ends_of(scenario): scenario for scenario in reversed(scenarios)}.values()}
+
+
+TYPICAL = {(fault.name, scenario) for number, fault in enumerate(FAULTS) for scenario in _typical(number, fault)}
+
+
+def _cases(scenarios: frozenset[str]) -> list[Any]:
+    return [pytest.param(fault, scenario, id=f"{fault.name}-{scenario}",
+                         marks=() if (fault.name, scenario) in TYPICAL else pytest.mark.grid)
+            for scenario in SCENARIOS if scenario in scenarios for fault in FAULTS]
+
+
+def _begun(request: pytest.FixtureRequest) -> Iterator[Trials]:
+    """The trials of all the tests with this fixture that were chosen, several at a time."""
+    ours = [item for item in request.session.items if request.fixturename in getattr(item, "fixturenames", ())]
     calls = [item.callspec.params for item in ours]
-    wanted = [(params["fault"], params["scenario"]) for params in calls if isinstance(params["fault"], Fault)]
-    with trials(wanted, download) as begun:
+    with trials([(params["fault"], params["scenario"]) for params in calls], download) as begun:
         yield begun
 
 
-@pytest.mark.parametrize(("fault", "scenario"), _CASES)
-def test_ends_right_or_says_so(running: Trials, fault: Fault, scenario: str) -> None:
-    result = running.result(fault, scenario)
-    assert result.complaints == ()
+@pytest.fixture(scope="module")
+def trials_with_one(request: pytest.FixtureRequest) -> Iterator[Trials]:
+    yield from _begun(request)
+
+
+@pytest.fixture(scope="module")
+def trials_with_four(request: pytest.FixtureRequest) -> Iterator[Trials]:
+    yield from _begun(request)
+
+
+# Each process that runs a part of the tests would try all of them: so conftest gives each of these to one process.
+
+@pytest.mark.parametrize(("fault", "scenario"), _cases(SINGLE))
+def test_with_one_connection_it_ends_right_or_says_so(trials_with_one: Trials, fault: Fault, scenario: str) -> None:
+    assert trials_with_one.result(fault, scenario).complaints == ()
+
+
+@pytest.mark.parametrize(("fault", "scenario"), _cases(EVERY - SINGLE))
+def test_with_four_connections_it_ends_right_or_says_so(trials_with_four: Trials, fault: Fault, scenario: str) -> None:
+    assert trials_with_four.result(fault, scenario).complaints == ()
 
 
 def test_each_fault_has_a_name_and_a_scenario_in_which_it_is_met() -> None:

@@ -59,7 +59,7 @@ STRANGE = [
     ("finished", [[0, "9"]]), ("finished", [[-1, 9]]), ("finished", [[0, 1000]]), ("finished", None),
     ("seams", [[0, 9]]), ("seams", [[0, 9, "zz"]]), ("seams", [[0, 9, 5]]), ("seams", 5), ("digest", ["md5", "00"]),
     ("digest", ["sha256", "00"]), ("digest", "sha256"), ("digest", ["sha256", 5]), ("digest", {"a": 1}),
-    ("digest", []), ("digest", False),
+    ("digest", []), ("digest", False), ("codings", 5), ("codings", [5]), ("codings", None),
 ]
 
 
@@ -69,7 +69,7 @@ def test_a_strange_value_spoils_it(name, value):
     assert parse(json.dumps({**said, name: value}).encode() + b"\n", "boot") is None
 
 
-@pytest.mark.parametrize("name", list(json.loads(render(STATE, ""))))
+@pytest.mark.parametrize("name", [name for name in json.loads(render(STATE, "")) if name != "codings"])
 def test_each_name_is_needed(name):
     said = json.loads(render(STATE, "boot"))
     del said[name]

@@ -22,7 +22,7 @@ from tests.client.fault_server import Call, FaultServer, behave, random_bytes
 from tests.client.faulty.trials import NAME, kept_blocks
 
 _BUDGET = 250_000  # bytes that a first run gets
-_QUICK: dict[str, Any] = {"stall": 5.0, "tries": 6, "first_delay": 0.01, "longest_delay": 0.05}
+_QUICK: dict[str, Any] = {"timeout": 5.0, "first_byte": 5.0, "tries": 6, "first_delay": 0.01, "longest_delay": 0.05}
 _ONE: dict[str, Any] = {**_QUICK, "segments": 1}
 _FOUR: dict[str, Any] = {**_QUICK, "segments": 4, "segment_size": 16_384, "worthwhile": 0}
 
@@ -87,13 +87,14 @@ def test_resumes_at_all(server: FaultServer, final: Path, options: dict[str, Any
     assert not _beside(final, ".part.1").exists()
 
 
-def test_state_cut_anywhere(server: FaultServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [15, pytest.param(40, marks=pytest.mark.grid)])
+def test_state_cut_anywhere(server: FaultServer, tmp_path: Path, count: int) -> None:
     """Whatever was cut off: right, and what was there is gone on with or set aside."""
     first = tmp_path / "first" / NAME
     first.parent.mkdir()
     part, state = _break_off(server, first, _FOUR)
     octets, text = part.read_bytes(), state.read_bytes()
-    for length in [*range(0, len(text), max(1, len(text) // 40)), len(text) - 1]:
+    for length in [*range(0, len(text), max(1, len(text) // count)), len(text) - 1]:
         place = tmp_path / str(length)
         shutil.copytree(first.parent, place)
         _beside(place / NAME, ".part.json").write_bytes(text[:length])
@@ -136,7 +137,8 @@ _STRANGE: list[Any] = [None, True, -1, 1.5, 10**30, "", "x", "\ud800\0", [], {},
 _STRANGE += [[[5]], [[3, 1]], [[-1, 5]], [[0, 10**30]], [[0, "5"]], [[0.0, 9.0]], [[0, 10**7]]]
 
 
-def test_state_with_a_strange_value(server: FaultServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [3, pytest.param(7, marks=pytest.mark.grid)])
+def test_state_with_a_strange_value(server: FaultServer, tmp_path: Path, count: int) -> None:
     """Each member of the state with another value, or missing: right, and nothing lost."""
     first = tmp_path / "first" / NAME
     first.parent.mkdir()
@@ -144,7 +146,7 @@ def test_state_with_a_strange_value(server: FaultServer, tmp_path: Path) -> None
     octets = part.read_bytes()
     first_line, newline, rest = state.read_bytes().partition(b"\n")
     said = json.loads(first_line)
-    changed = [{**said, key: value} for key in said for value in random.Random(5).sample(_STRANGE, 7)]
+    changed = [{**said, key: value} for key in said for value in random.Random(5).sample(_STRANGE, count)]
     changed += [{key: value for key, value in said.items() if key != gone} for gone in said]
     for number, other in enumerate(changed):
         place = tmp_path / str(number)
@@ -267,6 +269,18 @@ def test_directory_in_the_way(server: FaultServer, final: Path, suffix: str) -> 
     assert list(final.parent.rglob("precious"))
 
 
+@pytest.mark.parametrize("journal", [None, b"{}\n"])
+def test_another_file_of_the_name_of_a_second_part_file_stays(
+    server: FaultServer, final: Path, journal: bytes | None
+) -> None:
+    _beside(final, ".part.new").write_bytes(b"precious")
+    if journal is not None:
+        _beside(final, ".part.new.json").write_bytes(journal)
+    download(server.url, final, **_ONE)
+    assert final.read_bytes() == server.version.content
+    assert _beside(final, ".part.new").read_bytes() == b"precious"
+
+
 @pytest.mark.parametrize("suffix", [".part", ".part.json", ".part.json.new"])
 @pytest.mark.parametrize("octets", [b"precious", b"", None])
 def test_link_in_the_way(server: FaultServer, final: Path, suffix: str, octets: bytes | None) -> None:
@@ -317,7 +331,7 @@ def test_name_exists(server: FaultServer, final: Path) -> None:
     with pytest.raises(DiskError):
         download(server.url, final, **_ONE)
     assert final.read_bytes() == b"precious"
-    assert server.sent == 0
+    assert [request.field("range") for request in server.requests] == ["bytes=0-0"]
     download(server.url, final, force=True, **_ONE)
     _assert_right(server, final)
 
@@ -417,7 +431,7 @@ def test_two_runs_at_the_same_file(server: FaultServer, final: Path) -> None:
         may_go_on.wait(30)
 
     server.behave_as(_in_between(wait))
-    first = threading.Thread(target=download, args=[server.url, final], kwargs={**_ONE, "stall": 60})
+    first = threading.Thread(target=download, args=[server.url, final], kwargs={**_ONE, "timeout": 60})
     first.start()
     try:
         assert met.wait(30)

@@ -12,18 +12,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from rangeware.client import NetworkError, download
-from rangeware.client.io import engine, part_file
+from rangeware.client.io import engine, journal_file
 from tests.matrix.pacing import Pacing
 from tests.power import Disk, Recorder, Step, after_kill, after_power_loss
 
-LENGTH = 300_001
+LENGTH = 100_001
 VERSIONS = {f'"v{number}"': Random(number).randbytes(LENGTH) for number in (1, 2, 3)}
 """What the server has, by entity tag."""
-RATE = 1e6
-RESUMED = 40
-"""States of each scenario that a download goes on from. All of them are looked at."""
+RATE = 3e5
 OPTIONS: dict[str, Any] = {"first_delay": 0.01, "longest_delay": 0.02}
-SEGMENTED: dict[str, Any] = {"segments": 4, "segment_size": 16 << 10, "worthwhile": 0}
+SEGMENTED: dict[str, Any] = {"segments": 4, "segment_size": 8 << 10, "worthwhile": 0}
 
 # --- what must hold --------------------------------------------------------------------------------------------------
 
@@ -65,14 +63,14 @@ def boot(monkeypatch: pytest.MonkeyPatch, directory: Path, number: int) -> None:
     """Has the machine been started so many times."""
     path = directory / f"boot-{number}"
     path.write_text(f"00000000-0000-4000-8000-00000000000{number}\n")
-    monkeypatch.setattr(part_file, "_BOOT_ID", path)
+    monkeypatch.setattr(journal_file, "_BOOT_ID", path)
 
 
-def go_on(disks: Iterable[Disk], url: str, directory: Path, right: bytes, **options: Any) -> int:
-    """Goes on from some of these states; how many bytes were kept from them in all."""
+def go_on(disks: Iterable[Disk], count: int, url: str, directory: Path, right: bytes, **options: Any) -> int:
+    """Goes on from about so many of these states; how many bytes were kept from them in all."""
     different = list({tuple(sorted(disk.items())): disk for disk in disks}.values())
     kept = 0
-    for number, disk in enumerate(different[::max(1, len(different) // RESUMED)]):
+    for number, disk in enumerate(different[::max(1, len(different) // count)]):
         there = directory / str(number)
         there.mkdir(parents=True)
         for name, content in disk.items():
@@ -108,13 +106,13 @@ class Scenario(NamedTuple):
 SCENARIOS = {
     "one stream": Scenario({"segments": 1}),
     "segments": Scenario(SEGMENTED),
-    "gone on with": Scenario({"segments": 1}, cut=(150_000,)),
-    "gone on with in segments": Scenario(SEGMENTED, cut=(150_000,)),
-    "changed": Scenario({"segments": 1}, cut=(150_000,), versions=(2,)),
-    "changed, in segments": Scenario(SEGMENTED, cut=(150_000,), versions=(2,)),
-    "changed twice": Scenario({"segments": 1}, cut=(150_000, 200_000), versions=(3,)),
-    "changed, and changed back": Scenario({"segments": 1}, cut=(150_000, 200_000)),
-    "of another address": Scenario({"segments": 1}, cut=(150_000,), versions=(2,), elsewhere=True),
+    "gone on with": Scenario({"segments": 1}, cut=(50_000,)),
+    "gone on with in segments": Scenario(SEGMENTED, cut=(50_000,)),
+    "changed": Scenario({"segments": 1}, cut=(50_000,), versions=(2,)),
+    "changed, in segments": Scenario(SEGMENTED, cut=(50_000,), versions=(2,)),
+    "changed twice": Scenario({"segments": 1}, cut=(50_000, 66_000), versions=(3,)),
+    "changed, and changed back": Scenario({"segments": 1}, cut=(50_000, 66_000)),
+    "of another address": Scenario({"segments": 1}, cut=(50_000,), versions=(2,), elsewhere=True),
     "in place of another": Scenario({"segments": 1, "force": True}, replaced=True),
     "one after the other": Scenario({"segments": 1, "force": True}, versions=(1, 2)),
 }
@@ -124,6 +122,10 @@ BEFORE = b"what stood there before"
 @pytest.fixture(params=SCENARIOS)
 def scenario(request: pytest.FixtureRequest) -> Scenario:
     return SCENARIOS[request.param]
+
+
+resumed = pytest.mark.parametrize("resumed", [10, pytest.param(40, marks=pytest.mark.grid)])
+"""The number of states of each scenario from which a download goes on. All of them are looked at."""
 
 
 class Recorded(NamedTuple):
@@ -173,17 +175,19 @@ def _become(server: Pacing, number: int) -> None:
     server.content = VERSIONS[server.etag]
 
 
-def test_a_kill_at_any_step(recorded: Recorded, scenario: Scenario, tmp_path: Path) -> None:
+@resumed
+def test_a_kill_at_any_step(recorded: Recorded, scenario: Scenario, resumed: int, tmp_path: Path) -> None:
     disks = list(after_kill(recorded.steps))
     assert len(disks) > 15, "nothing was recorded"
     for disk in disks:
         check_final(disk, *recorded.finals)
         check_journals(disk, same_boot=True)
-    kept = go_on(disks, recorded.url, tmp_path / "on", recorded.right, **scenario.options)
-    assert kept > 10 * LENGTH // 4
+    kept = go_on(disks, resumed, recorded.url, tmp_path / "on", recorded.right, **scenario.options)
+    assert kept > resumed * LENGTH // 16
 
 
-def test_power_lost_at_any_step(recorded: Recorded, scenario: Scenario, tmp_path: Path,
+@resumed
+def test_power_lost_at_any_step(recorded: Recorded, scenario: Scenario, resumed: int, tmp_path: Path,
                                 monkeypatch: pytest.MonkeyPatch) -> None:
     disks = list(after_power_loss(recorded.steps))
     vouched = 0
@@ -192,5 +196,5 @@ def test_power_lost_at_any_step(recorded: Recorded, scenario: Scenario, tmp_path
         vouched += check_journals(disk, same_boot=False)
     assert vouched > len(disks) * LENGTH // 50, "the journals vouch for next to nothing: this test shows nothing"
     boot(monkeypatch, tmp_path, 2)
-    kept = go_on(disks, recorded.url, tmp_path / "on", recorded.right, **scenario.options)
-    assert kept > 5 * LENGTH // 4
+    kept = go_on(disks, resumed, recorded.url, tmp_path / "on", recorded.right, **scenario.options)
+    assert kept > resumed * LENGTH // 32

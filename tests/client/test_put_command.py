@@ -9,9 +9,11 @@ import pty
 import random
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,51 +21,76 @@ from typing import Any
 
 import pytest
 
-import rangeware.client
 from rangeware import InvalidOption
-from rangeware.client import ChangedError, DigestError, DiskError, NetworkError, Progress, Upload
-from rangeware.client.cli import command
+from rangeware.client import (
+    ChangedError,
+    DigestError,
+    DiskError,
+    NetworkError,
+    Progress,
+    TransferError,
+    Upload,
+    upload_api,
+)
+from rangeware.client.cli import command, display, screen
 from rangeware.client.cli.put_arguments import make_put_parser
 from tests.client.test_command import PATIENCE, environment, read_terminal
 from tests.client.upload_server import UploadServer
 
 URL = "http://host.example/files/"
-DEFAULTS = {"sha256": None, "limit_rate": None, "protocol": None, "chunk_size": None, "fresh": False, "headers": {},
-            "metadata": {}}
 CONTENT = random.Random(5).randbytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Fake:
-    """Stands for ``upload``: notes each call, and fails if it is told to."""
+    """Stands for ``prepare`` and for the upload that it makes: notes each call, and fails if it is told to.
+
+    A ``KeyboardInterrupt`` that it is told to raise is a real signal.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.reports: list[Progress] = []
         self.failure: BaseException | None = None
+        self.number = signal.SIGINT
+        self._stopped = threading.Event()
 
-    def __call__(self, path: str, url: str, **options: Any) -> Upload:
-        progress = options.pop("progress")
+    def __call__(self, path: str, url: str, **options: Any) -> Fake:
+        self._progress = options.pop("progress")
         self.calls.append((path, url, options))
+        return self
+
+    def result(self) -> Upload:
         for each in self.reports:
-            progress(each)
+            self._progress(each)
+        if isinstance(self.failure, KeyboardInterrupt):
+            os.kill(os.getpid(), self.number)
+            assert self._stopped.wait(PATIENCE)
         if self.failure is not None:
             raise self.failure
+        path, url, _ = self.calls[-1]
         return Upload(Path(path), url, "http://host.example/files/1", 2048, "tus", "00" * 32, 1024, 1024, 0, 1.0)
+
+    def stop(self, failure: TransferError) -> None:
+        self.failure = failure
+        failure.kept = "1.00 KiB of 2.00 KiB sent"
+        self._stopped.set()
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
     stand_in = Fake()
-    monkeypatch.setattr(rangeware.client, "upload", stand_in, raising=False)
+    monkeypatch.setattr(upload_api, "prepare", stand_in)
     monkeypatch.setattr(sys, "argv", ["/usr/bin/rangeware"])
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     return stand_in
 
 
 OPTIONS = [
     ([], {}), (["--sha256", "ab"], {"sha256": "ab"}), (["--limit-rate", "500k"], {"limit_rate": 512_000}),
     (["--protocol", "draft"], {"protocol": "draft"}), (["--chunk-size", "16M"], {"chunk_size": 16 << 20}),
-    (["--fresh"], {"fresh": True}), (["--header", "X: a"], {"headers": {"X": "a"}}),
+    (["--fresh"], {"fresh": True}), (["--timeout", "5", "-k"], {"timeout": 5.0, "insecure": True}),
+    (["--header", "X: a"], {"headers": {"X": "a"}}),
     (["--metadata", "a=b", "--metadata", "c=d=e", "--metadata=f="], {"metadata": {"a": "b", "c": "d=e", "f": ""}}),
 ]
 
@@ -71,7 +98,7 @@ OPTIONS = [
 @pytest.mark.parametrize(("words", "options"), OPTIONS)
 def test_options(words, options, fake):
     assert command.main(["put", "-q", *words, "film", URL]) == 0
-    assert fake.calls == [("film", URL, {**DEFAULTS, **options})]
+    assert fake.calls == [("film", URL, options)]
 
 
 @pytest.mark.parametrize(("user", "url", "authority"), [
@@ -100,7 +127,7 @@ def test_wrong_use(words, text, fake, capsys):
 
 @pytest.mark.parametrize(("error", "exit_code"), [
     (InvalidOption("metadata"), 1), (NetworkError("reset"), 2), (ChangedError("changed"), 3),
-    (DigestError("digest"), 4), (DiskError("directory"), 5), (KeyboardInterrupt(), 130), (command.Terminated(), 143),
+    (DigestError("digest"), 4), (DiskError("directory"), 5), (KeyboardInterrupt(), 130),
 ])
 def test_exit_codes(error, exit_code, fake):
     fake.failure = error
@@ -138,16 +165,14 @@ def test_json(fake, capsys):
     assert (said[-1]["address"], said[-1]["path"], said[-1]["resumed"]) == ("http://host.example/files/1", "film", True)
 
 
-@pytest.mark.parametrize(("reports", "kept"), [
-    ([], []), ([report("progress", 0)], []), ([report("checking", 500)], []),
-    ([report("progress", 1024)], ["1.00 KiB of 2.00 KiB sent"]),
-])
-def test_an_interruption(reports, kept, fake, capsys):
-    fake.reports, fake.failure = reports, KeyboardInterrupt()
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption(number, exit_code, fake, capsys):
+    fake.number, fake.failure = number, KeyboardInterrupt()
     words = ["put", "-q", "-u", "ann:s3cret", "--header", "Authorization: s3cret", "--header", "X: y", "film", URL]
-    assert command.main(words) == 130
+    assert command.main(words) == exit_code
     lines = capsys.readouterr().err.splitlines()
-    assert lines[:-1] == ["rangeware: interrupted", *kept]
+    assert lines[:-1] == ["rangeware: interrupted", "1.00 KiB of 2.00 KiB sent",
+                          "put your secret in place of each '...' (a login may also come from ~/.netrc)"]
     assert shlex.split(lines[-1].removeprefix("resume with: ")) == [
         "rangeware", "put", "-q", "-u", "ann:...", "--header", "Authorization: ...", "--header", "X: y", "film", URL]
 
@@ -164,7 +189,7 @@ def test_help(capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert (out.startswith("usage: rangeware put "), err) == (True, "")
     assert max(map(len, out.splitlines())) < 80
-    assert {*make_put_parser()._option_string_actions} - {"-h", "--help"} <= {*re.findall(r"-[-a-z0-9]+", out)}
+    assert {*make_put_parser()._option_string_actions} <= {*re.findall(r"-[-a-zA-Z0-9]+", out)}
     assert re.findall(r"^ +([0-9]+)  \S", out, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "130", "143"]
 
 
@@ -235,7 +260,11 @@ def test_stopped_and_resumed(server, file, number, exit_code):
 
 
 def test_killed_at_many_moments_and_resumed(server, file):
-    """``kill -9`` at the start, in the middle and near the end; a later run never sends a wrong byte."""
+    """``kill -9`` at the start, in the middle and near the end; a later run never sends a wrong byte.
+
+    The first kill may come when the server has made the upload, and its address is not stored yet: it is lost then. The
+    others come when bytes have been sent, and lose nothing.
+    """
     server.pause = 0.003
     for moment in (0, 1, 400_000, 1_000_000, 1_600_000, 2_400_000, 2_900_000):
         with start(file, "-q", "film.bin", server.url) as running:
@@ -246,14 +275,15 @@ def test_killed_at_many_moments_and_resumed(server, file):
             running.kill()
     server.pause = 0
     code, out, _ = run_put(file, "film.bin", server.url)
-    assert (code, out) == (0, f"{server.url}1\n")
+    made = server.methods().count("POST")
+    assert made in (1, 2)
+    assert (code, out) == (0, f"{server.url}{made}\n")
     assert [each.sha256 for each in server.completed] == [SHA256]
-    assert server.methods().count("POST") == 1
     assert [path.name for path in (file.parent / "cache" / "rangeware").iterdir() if path.suffix == ".json"] == []
 
 
 def test_bar_in_a_real_terminal(server, file):
-    server.pause = 0.01
+    server.pause = 0.005
     reader, terminal = pty.openpty()
     env = environment(TERM="xterm-256color", COLUMNS="80", LINES="24", XDG_CACHE_HOME=str(file.parent / "cache"))
     words = [sys.executable, "-m", "rangeware", "put", "film.bin", server.url]
@@ -272,21 +302,19 @@ def test_bar_in_a_real_terminal(server, file):
 
 
 def test_the_bar_while_the_file_is_checked(monkeypatch, capsys):
-    from rangeware.client.cli import display
-
-    bar = display.Bar(URL, False)
+    bar = display.Bar(URL, False, screen.Screen())
     bar.show(report("checking", 1024))
     bar.close()
     assert "checking film" in capsys.readouterr().err
 
 
 def test_memory_does_not_grow_with_the_file(server, tmp_path):
-    """200 MB are sent with little memory above that of an empty file."""
+    """60 MB are sent with little memory above that of an empty file."""
     script = ("import resource, sys; from rangeware.client import upload; upload(sys.argv[1], sys.argv[2], state='s'); "
               "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
     peaks = []
     server.uploads = Counting()
-    for length in (0, 200_000_000):
+    for length in (0, 60_000_000):
         with (tmp_path / "sparse").open("wb") as sparse:
             sparse.truncate(length)
         done = subprocess.run([sys.executable, "-c", script, "sparse", server.url], cwd=tmp_path, env=environment(),

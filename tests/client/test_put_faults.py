@@ -16,7 +16,7 @@ from tests.client.upload_server import Act, Put, UploadServer, behave
 
 LENGTH = 600_000
 CONTENT = random.Random(3).randbytes(LENGTH)
-QUICK: dict[str, Any] = {"stall": 2.0, "tries": 4, "first_delay": 0.01, "longest_delay": 0.03}
+QUICK: dict[str, Any] = {"timeout": 2.0, "first_byte": 2.0, "tries": 4, "first_delay": 0.01, "longest_delay": 0.03}
 LONGEST = 60.0  # seconds after which an upload counts as one that hangs
 PROTOCOLS = [("tus",), ("draft",)]
 
@@ -62,6 +62,7 @@ def on(method: str, times: int = 1) -> Callable[[Act], Act]:
 CUTS = [0, 1, 100, 16_383, 16_384, 16_385, 300_000, LENGTH - 1, LENGTH]
 
 
+@pytest.mark.each
 @pytest.mark.parametrize("where", CUTS)
 @pytest.mark.parametrize("way", ["close", "reset"])
 def test_a_patch_that_is_cut(server, file, where, way):
@@ -76,7 +77,7 @@ def test_a_patch_that_is_cut(server, file, where, way):
     assert (server.bites, server.methods().count("POST"), done.restarts) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.grid) for seed in range(1, 4))])
 def test_cuts_at_many_places(server, file, seed):
     chance = random.Random(seed)
 
@@ -130,16 +131,22 @@ PASSING = {
     "500": status(500), "502": status(502), "503": status(503, ("Retry-After", "0")), "504": status(504),
     "423": status(423), "429": status(429, ("Retry-After", "0")), "408": status(408), "425": status(425),
     "409": status(409), "507": status(507), "garbage": raw(b"\x00\x01\xff garbage\r\n\r\n"),
-    "half a head": raw(b"HTTP/1.1 204 No Con"), "malformed line": raw(b"HTTP/1.1 204 N\r\nno colon\r\n\r\n"),
-    "interim only": raw(b"HTTP/1.1 104 U\r\n\r\n"), "another protocol": raw(b"SSH-2.0-OpenSSH_9\r\n"),
+    "half a head": raw(b"HTTP/1.1 204 No Con"), "malformed line": raw(b"HTTP/1.1 503 N\r\nno colon\r\n\r\n"),
+    "interim only": raw(b"HTTP/1.1 104 U\r\n\r\n"), "another protocol": raw(b"HTP/1.1 200 OK\r\n"),
 }
 
 
+def _patience(fault: str) -> dict[str, float]:
+    """Options: no longer than need be where the server is going to say nothing."""
+    return {"timeout": 0.5, "first_byte": 0.5} if fault == "silence" else {}
+
+
+@pytest.mark.each
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("method", ["OPTIONS", "POST", "PATCH"])
 def test_passing_trouble(server, file, fault, method):
     server.act = on(method)(PASSING[fault])
-    send(file, server)
+    send(file, server, **_patience(fault))
     hits = [each for each in server.completed if each.sha256 == hashlib.sha256(CONTENT).hexdigest()]
     assert len(hits) == len(server.completed) == 1
 
@@ -154,7 +161,7 @@ def test_passing_trouble_with_the_question(server, file, fault):
         on("HEAD")(PASSING[fault])(put)
 
     server.act = act
-    send(file, server)
+    send(file, server, **_patience(fault))
     assert_right(server, file)
 
 
@@ -362,7 +369,7 @@ def test_a_server_that_takes_nothing_for_a_while(server, tmp_path):
     file = tmp_path / "big.bin"
     file.write_bytes(CONTENT * 40)
     server.act = on("PATCH")(Put.stall)
-    send(file, server, stall=0.5)
+    send(file, server, timeout=0.5, first_byte=0.5)
     assert_right(server, file)
 
 
@@ -375,7 +382,7 @@ def test_a_head_that_comes_byte_by_byte(server, file):
                 break
 
     server.act = on("PATCH")(drip)
-    send(file, server, stall=0.4)
+    send(file, server, timeout=0.4, first_byte=0.4)
     assert_right(server, file)
 
 
@@ -400,6 +407,14 @@ def test_a_creation_without_a_place(server, file, location):
                                        ("Tus-Resumable", "1.0.0")))
     with pytest.raises(NetworkError, match="Location"):
         send(file, server)
+
+
+def test_a_creation_in_two_places(server, file):
+    two = [("Location", server.url + each) for each in ("/1", "/2")]
+    server.act = on("POST", 99)(status(201, *two, ("Upload-Offset", "0")))
+    with pytest.raises(NetworkError, match="no valid Location"):
+        send(file, server)
+    assert "PATCH" not in {method for method, _, _ in server.requests}
 
 
 def test_a_redirect_of_an_append_that_leads_nowhere(server, file):

@@ -39,9 +39,27 @@ def test_content_length(fields, expected):
     assert ResponseHead(200, fields).content_length == expected
 
 
-@pytest.mark.parametrize(("value", "coding"), [("gzip", "gzip"), ("GZIP", "gzip"), ("identity", ""), ("", "")])
-def test_coding(value, coding):
-    assert ResponseHead(200, {"content-encoding": value}).coding == coding
+@pytest.mark.parametrize(("value", "coding"), [("gzip", ("gzip",)), ("X-GZIP", ("gzip",)), ("identity", ()), ("", ())])
+def test_codings(value, coding):
+    head = ResponseHead(200, {"content-encoding": value})
+    assert (head.codings, head.version().codings) == (coding, coding)
+
+
+GZIP = FileVersion(EntityTag("a", False), codings=("gzip",))
+
+
+@pytest.mark.parametrize(("known", "found", "difference"), [
+    (GZIP, GZIP, ""),
+    (GZIP, GZIP._replace(codings=("br",)), "Content-Encoding br instead of gzip"),
+    (GZIP._replace(codings=()), GZIP, "Content-Encoding gzip instead of none"),
+    (GZIP, GZIP._replace(codings=()), ""),
+    (GZIP._replace(etag=None), FileVersion(), "Content-Encoding none instead of gzip"),
+    (GZIP._replace(etag=EntityTag("a", True)), FileVersion(EntityTag("a", True)),
+     "Content-Encoding none instead of gzip"),
+])
+def test_another_coding_is_another_representation(known, found, difference):
+    """But RFC 9110 15.3.7: a 206 by If-Range need not name the coding again, if the strong validator is the same."""
+    assert known.difference(found) == difference
 
 
 @pytest.mark.parametrize(("value", "seconds"), [

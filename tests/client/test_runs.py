@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -12,19 +13,23 @@ import pytest
 import urllib3
 
 from rangeware.client import DigestError, DiskError, DownloadError, NetworkError, Progress, adownload, download
-from rangeware.client.api import _Run
-from rangeware.client.io import part_file
+from rangeware.client.api import DownloadRun
+from rangeware.client.io import filesystem, journal_file, part_file
 from rangeware.client.io.engine import Engine
-from rangeware.client.io.part_file import PartFile, journal_of
+from rangeware.client.io.part_file import PartFile
+from rangeware.client.io.part_names import journal_of
 from rangeware.client.options import DownloadOptions
+from rangeware.client.planning import range_fetch
 from rangeware.client.planning.planner import Planner
 from rangeware.client.planning.response_head import FileVersion
 from rangeware.client.planning.state import OverlapCheck, SavedState
 from rangeware.client.planning.throughput import RateLimiter
+from rangeware.client.planning.trust import Comparison
 from rangeware.http.ranges import ByteRange
-from tests.client.fault_server import Call, FaultServer, behave
+from tests.client.fault_server import Call, FaultServer, Line, behave
+from tests.client.faulty.trials import run_in_time
 
-QUICK = {"stall": 5.0, "first_delay": 0.01, "longest_delay": 0.05}
+QUICK = {"timeout": 5.0, "first_byte": 5.0, "first_delay": 0.01, "longest_delay": 0.05}
 FOUR = {**QUICK, "segment_size": 16_384, "worthwhile": 0}
 
 
@@ -85,7 +90,7 @@ def test_a_task_that_is_cancelled_stops_and_keeps_what_has_come(server, tmp_path
 
 
 def test_stopped_before_it_has_begun(server, tmp_path):
-    run = _Run(server.url, tmp_path / "f", DownloadOptions())
+    run = DownloadRun(server.url, tmp_path / "f", DownloadOptions())
     run.stop()
     with pytest.raises(DownloadError, match="stopped"):
         run.result()
@@ -140,7 +145,8 @@ def test_force_replaces_and_nothing_else_does(server, tmp_path):
     (tmp_path / "f").write_text("mine")
     with pytest.raises(DiskError, match="already"):
         download(server.url, tmp_path / "f")
-    assert ((tmp_path / "f").read_text(), server.requests) == ("mine", [])
+    assert (tmp_path / "f").read_text() == "mine"
+    assert [request.field("range") for request in server.requests] == ["bytes=0-0"]
     download(server.url, tmp_path / "f", force=True)
     assert (tmp_path / "f").read_bytes() == server.version.content
 
@@ -188,6 +194,42 @@ def test_what_a_download_tells(server, tmp_path):
     assert (told[-1].done, told[-1].complete_length, told[-1].segments) == (length, length, ())
 
 
+def test_a_warning_from_a_connection_is_told_in_the_calling_thread(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("no netrc file")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    told: list[tuple[str, str, threading.Thread]] = []
+    download(server.url, tmp_path / "f", **QUICK,
+             progress=lambda each: told.append((each.event, each.text, threading.current_thread())))
+    assert [text for event, text, _ in told if event == "warning"] == ["the netrc file is ignored: line 1 is malformed"]
+    assert {thread for _, _, thread in told} == {threading.current_thread()}
+
+
+def test_a_server_that_answers_one_connection_after_the_other(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that nobody waits for any more is closed, long before the first byte is overdue."""
+    def door(line: Line) -> None:
+        if line.server.open_connections > 1:
+            line.server.count("bites")
+            line.stall()
+
+    monkeypatch.setattr(range_fetch, "_SILENT", 0.4)
+    server.pause = 0.02
+    server.behave_as(behave, door)
+    told: list[Progress] = []
+    lines: list[str] = []
+    patient = {**FOUR, "timeout": 8.0, "first_byte": 8.0, "first_delay": 0.5, "longest_delay": 0.5}
+    ended = run_in_time(download, server.url, tmp_path / "f", **patient, progress=told.append, trace=lines.append)
+    assert ended is not None
+    assert ended.error is None
+    assert server.bites
+    assert [each.text for each in told if each.event == "fewer"]
+    assert "< no response: not wanted any more" in lines
+    assert (tmp_path / "f").read_bytes() == server.version.content
+
+
 def test_the_limit_is_kept(server, tmp_path):
     """No upper bound: a busy machine takes longer. Lower ones hold on any."""
     done = download(server.url, tmp_path / "f", limit_rate=600_000, **FOUR)
@@ -220,7 +262,7 @@ def test_the_journal_is_saved_while_bytes_come(server, tmp_path, monkeypatch):
 def test_a_journal_for_a_file_that_was_begun_again_is_dropped(server, tmp_path, monkeypatch):
     """A lie comes to light while the journal of what was there is on its way to the disk."""
     monkeypatch.setattr("rangeware.client.io.engine._SAVE", 0.0)
-    prepare, drop, mismatched = PartFile.stage, PartFile.rollback, Planner.on_mismatch
+    prepare, drop, mismatched = PartFile.stage, PartFile.rollback, Planner.on_comparison
     on_its_way, found_out, dropped = threading.Event(), threading.Event(), []
 
     def slow(self: PartFile, state: SavedState) -> int:
@@ -230,8 +272,8 @@ def test_a_journal_for_a_file_that_was_begun_again_is_dropped(server, tmp_path, 
             found_out.wait(20)
         return journal
 
-    def find_out(self: Planner, seam: OverlapCheck) -> None:
-        mismatched(self, seam)
+    def find_out(self: Planner, seam: OverlapCheck, comparison: Comparison) -> None:
+        mismatched(self, seam, comparison)
         found_out.set()
 
     def lie(call: Call) -> None:
@@ -246,7 +288,7 @@ def test_a_journal_for_a_file_that_was_begun_again_is_dropped(server, tmp_path, 
     monkeypatch.setattr(PartFile, "stage", slow)
     monkeypatch.setattr(
         PartFile, "rollback", lambda self, journal: dropped.append(self.path.name) or drop(self, journal))
-    monkeypatch.setattr(Planner, "on_mismatch", find_out)
+    monkeypatch.setattr(Planner, "on_comparison", find_out)
     server.act = lie
     download(server.url, tmp_path / "f", **QUICK, segments=2, segment_size=200_000, worthwhile=0)
     assert (tmp_path / "f").read_bytes() == server.version.content
@@ -256,7 +298,7 @@ def test_a_journal_for_a_file_that_was_begun_again_is_dropped(server, tmp_path, 
 
 def test_a_system_that_has_no_boot_id(server, tmp_path, monkeypatch):
     """Only what was on disk for certain counts then; nothing is wrong for it."""
-    monkeypatch.setattr(part_file, "_BOOT_ID", tmp_path / "none")
+    monkeypatch.setattr(journal_file, "_BOOT_ID", tmp_path / "none")
     server.act = cut
     with pytest.raises(NetworkError):
         download(server.url, tmp_path / "f", tries=1)
@@ -267,7 +309,7 @@ def test_a_system_that_has_no_boot_id(server, tmp_path, monkeypatch):
 
 def test_a_partial_file_that_gets_its_name_while_another_run_opens_it(tmp_path, monkeypatch):
     path = tmp_path / "f.part"
-    flock, moved = part_file.fcntl.flock, []
+    flock, moved = filesystem.fcntl.flock, []
 
     def slow(descriptor: int, operation: int) -> None:
         if len(moved) < 2:
@@ -275,18 +317,12 @@ def test_a_partial_file_that_gets_its_name_while_another_run_opens_it(tmp_path, 
             path.touch() if len(moved) == 1 else None
         flock(descriptor, operation)
 
-    monkeypatch.setattr(part_file.fcntl, "flock", slow)
+    monkeypatch.setattr(filesystem.fcntl, "flock", slow)
     opened = PartFile(path)
     try:
         assert os.path.samestat(os.fstat(opened._file), path.stat())
     finally:
         opened.close()
-
-
-def test_a_journal_with_a_name_too_long_leaves_nothing(server, tmp_path):
-    with pytest.raises(DiskError):
-        download(server.url, tmp_path / ("n" * 249))
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_noted_before_there_is_a_journal(tmp_path):
@@ -341,11 +377,7 @@ def test_killed_while_the_file_got_its_name(server, tmp_path, force):
     os.link(part, tmp_path / "f.part.whole")
     os.link(part, final)
     server.behave_as(behave)
-    if force:
-        assert download(server.url, final, force=True).kept == 0
-    else:
-        with pytest.raises(DiskError, match="already"):
-            download(server.url, final)
+    assert download(server.url, final, force=force).already_complete is not force
     assert final.read_bytes() == server.version.content
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
@@ -402,20 +434,20 @@ def test_no_more_threads_for_a_second_connection(server, tmp_path, monkeypatch):
         patch.setattr(threading.Thread, "start", refuse)
         server.act = half
         with pytest.raises(NetworkError):
-            download(server.url, tmp_path / "f", **{**FOUR, "stall": 0.2})
+            download(server.url, tmp_path / "f", **{**FOUR, "timeout": 0.2, "first_byte": 0.2})
     assert (tmp_path / "f.part").stat().st_size >= 300_000
 
 
 def test_a_run_that_begins_when_another_has_just_ended(server, tmp_path, monkeypatch):
     """It has looked whether there is such a file before there was."""
-    final, opened = tmp_path / "f", part_file._open_locked
+    final, opened = tmp_path / "f", part_file.open_locked
 
-    def late(path: Path) -> int:
-        monkeypatch.setattr(part_file, "_open_locked", opened)
+    def late(path: Path, taken: str) -> tuple[int, bool]:
+        monkeypatch.setattr(part_file, "open_locked", opened)
         final.write_text("of the other run")
-        return opened(path)
+        return opened(path, taken)
 
-    monkeypatch.setattr(part_file, "_open_locked", late)
+    monkeypatch.setattr(part_file, "open_locked", late)
     with pytest.raises(DiskError, match="already"):
         download(server.url, final)
     assert final.read_text() == "of the other run"
@@ -469,7 +501,8 @@ def test_a_chunked_answer_that_never_ends_after_its_last_byte(server, tmp_path):
             call.line.send(b"A: b\r\n")
 
     server.act = trailers
-    assert download(server.url, tmp_path / "f", **{**QUICK, "stall": 0.2}).complete_length == 600_000
+    impatient = {**QUICK, "timeout": 0.2, "first_byte": 0.2}
+    assert download(server.url, tmp_path / "f", **impatient).complete_length == 600_000
     assert (tmp_path / "f").read_bytes() == server.version.content
 
 
@@ -489,6 +522,42 @@ def test_a_wrong_digest_is_set_aside_and_leaves_nothing_else(server, tmp_path):
         download(server.url, tmp_path / "f", sha256="0" * 64)
     assert {path.name for path in tmp_path.iterdir()} == {"f.part.1", "f.part.1.json"}
     assert "f.part.1" in caught.value.kept
+
+
+def test_one_wrong_digest_leaves_one_copy_however_often_it_is_tried(server, tmp_path):
+    for _ in range(3):
+        with pytest.raises(DigestError) as caught:
+            download(server.url, tmp_path / "f", sha256="0" * 64)
+        assert "f.part.1" in caught.value.kept
+    assert sorted(os.listdir(tmp_path)) == ["f.part.1", "f.part.1.json"]
+    assert (tmp_path / "f.part.1").read_bytes() == server.version.content
+
+
+def test_other_files_that_were_set_aside_stay(server, tmp_path):
+    """Of the same length, of another one, and what is no file at all."""
+    content = server.version.content
+    (tmp_path / "f.part.1").write_bytes(content[::-1])
+    (tmp_path / "f.part.2").write_bytes(content[:-1])
+    (tmp_path / "f.part.3").symlink_to("f.part.1")
+    os.mkfifo(tmp_path / "f.part.4")
+    for _ in range(2):
+        with pytest.raises(DigestError):
+            download(server.url, tmp_path / "f", sha256="0" * 64)
+    assert sorted(os.listdir(tmp_path)) == [*(f"f.part.{number}" for number in range(1, 6)), "f.part.5.json"]
+    assert (tmp_path / "f.part.1").read_bytes() == content[::-1]
+    assert (tmp_path / "f.part.5").read_bytes() == content
+
+
+@pytest.mark.parametrize(("media_type", "name", "warns"), [
+    ("text/html", "f.iso", True), ("text/html; charset=utf-8", "f.zip", True), ("application/xhtml+xml", "f.pdf", True),
+    ("text/html", "f.html", False), ("text/html", "f", False), ("application/octet-stream", "f.iso", False),
+])
+def test_a_web_page_as_something_else_is_told(server, tmp_path, media_type, name, warns):
+    told: list[Progress] = []
+    server.act = lambda call: call.send(call.reply.put("Content-Type", media_type))
+    download(server.url, tmp_path / name, progress=told.append)
+    texts = [each.text for each in told if each.event == "warning"]
+    assert texts == [f"the server sends a web page ({media_type.partition(';')[0]}) as {name}"] * warns
 
 
 def test_names_that_are_none_for_the_system(server, tmp_path):
@@ -543,9 +612,9 @@ def test_what_was_begun_again_while_it_was_compared_is_left():
     planner = Planner(url, DownloadOptions(), SavedState(url, url, FileVersion(), (ByteRange(0, 99),), (seam,)))
 
     class Beginning:
-        def matches(self, check: OverlapCheck) -> bool:
+        def compare(self, check: OverlapCheck) -> Comparison:
             planner.state.checks.clear()
-            return False
+            return Comparison.DIFFERENT
 
     class Files:
         part_file = Beginning()
@@ -576,3 +645,24 @@ def test_what_this_run_had_brought_before_the_file_changed_is_told(server, tmp_p
     with pytest.raises(NetworkError) as caught:
         download(server.url, tmp_path / "f", **{**QUICK, "segments": 1, "tries": 2})
     assert "300,000 of 600,000" in caught.value.kept
+
+
+def test_the_digest_that_was_asked_for_is_in_the_result(server, tmp_path):
+    content = server.version.content
+    in_sha256, in_sha512 = hashlib.sha256(content).hexdigest(), hashlib.sha512(content).hexdigest()
+    plain = download(server.url, tmp_path / "a")
+    one = download(server.url, tmp_path / "b", sha256=in_sha256)
+    other = download(f"{server.url}#sha512={in_sha512}", tmp_path / "c")
+    assert [(each.sha256, each.checksum) for each in (plain, one, other)] == [
+        (None, None), (in_sha256, f"sha256:{in_sha256}"), (None, f"sha512:{in_sha512}")]
+
+
+def test_a_weak_digest_is_kept_with_the_partial_file(server, tmp_path):
+    """The next run checks it without being told again."""
+    server.act = cut
+    with pytest.raises(NetworkError):
+        download(server.url, tmp_path / "f", checksum=f"md5:{'f' * 32}", tries=1)
+    server.behave_as(behave)
+    with pytest.raises(DigestError, match="^the md5 is .* instead of ffff"):
+        download(server.url, tmp_path / "f")
+    assert server.requests[-1].is_later

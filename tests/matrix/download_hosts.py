@@ -60,6 +60,14 @@ LogLevel warn
 Listen 127.0.0.1:{port}
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule mime_module {modules}/mod_mime.so
+TypesConfig /dev/null
+AddEncoding x-gzip .gz .tgz
+AddEncoding x-bzip2 .bz2
+AddEncoding x-compress .Z
+AddEncoding br .br
+AddEncoding xz .xz
+AddEncoding zstd .zst
 {identity}
 StartServers 1
 ServerLimit 1

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.matrix
 LENGTH = 20_000_001
 SERVERS = ["@tus/server", "tus-node-server", "gunicorn, tus", "gunicorn, draft", "uvicorn, tus", "uvicorn, draft"]
 """Those of npm; under the others, which have two workers, are our apps."""
-QUICK: dict[str, Any] = {"first_delay": 0.05, "longest_delay": 0.5, "stall": 10.0}
+QUICK: dict[str, Any] = {"first_delay": 0.05, "longest_delay": 0.5, "timeout": 10.0}
 TIMEOUT = 120.0
 RATE = "8M"
 """Bytes a second, so that a moment in the middle can be met."""

@@ -230,9 +230,10 @@ def test_four_clients_that_each_append_where_the_file_ends(racing):
         sents: list[Sent] = []
 
         def work(letter, path=path, sents=sents):
-            for _ in range(8):
+            for number in range(8):
                 offset = offset_of(racing.address, path)
-                content = letter.encode() * random.randrange(1, 200_000)
+                own = bytes([8 * "abcd".index(letter) + number])  # one byte for each request, to tell them apart
+                content = own * random.randrange(1, 200_000)
                 sents.append(patch(racing.address, path, offset, content))
             return letter
         at_once([lambda letter=letter, work=work: work(letter) for letter in "abcd"])

@@ -1,34 +1,33 @@
 """``main``, the entry point of the command ``rangeware``: arguments in, exit code out.
 
-It downloads from the URLs one after the other, or uploads a file, each with a display of its own, and turns errors and
-signals into exit codes.
+It makes tasks of the URLs, or of the file to upload, has ``Jobs`` carry them out, and turns errors into exit codes.
 """
 
 from __future__ import annotations
 
 import os
-import shlex
-import signal
+import shutil
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from ...errors import InvalidOption
 from ..errors import TransferError
+from ..progress import Progress
 from .arguments import parse
-from .display import Display, choose_display, print_line
-from .formatting import format_size
+from .checksums import find_checksums
+from .display import Display, choose_display
+from .interrupts import INTERRUPTED, TERMINATED
+from .jobs import USAGE_ERROR, Jobs, Run, Task
+from .output import print_line
 from .parsing import Arguments, NothingToDo, UsageError
+from .resume import describe_resume
 
-USAGE_ERROR = 1
-INTERRUPTED = 130
-TERMINATED = 143
+if TYPE_CHECKING:
+    from ..io.shared import Shared
 
-
-class Terminated(KeyboardInterrupt):
-    """Raised by SIGTERM; it stops everything that Ctrl-C stops."""
+_MOST_TO_ONE_HOST = 8  # connections, if several files come from it at once
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,120 +39,101 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        with _terminable():
-            return _Run(words, parse(words)).transfer_all()
-    except NothingToDo:
-        return 0
+        return _transfer(words, parse(words))
+    except NothingToDo as exc:
+        return exc.exit_code
     except UsageError as exc:
         print_line(f"rangeware: {exc} (see: rangeware {'put' if words[:1] == ['put'] else 'get'} --help)")
         return USAGE_ERROR
     except ModuleNotFoundError as exc:
         print_line(f"rangeware: {exc.name} is missing: pip install 'rangeware[cli]'")
         return USAGE_ERROR
-    except KeyboardInterrupt as exc:  # before or between the downloads
+    except KeyboardInterrupt:  # before the transfers, or for the second time
         print_line("rangeware: interrupted")
-        return _stopped_by(exc)
+        return INTERRUPTED
 
 
-class _Run:
-    """A command line being carried out."""
+def _transfer(words: list[str], arguments: Arguments) -> int:
+    """Carry out a command line."""
+    if arguments.options.get("insecure") and (arguments.quiet or arguments.as_json):  # other displays show the event
+        print_line("rangeware: warning: certificates are not checked: anybody on the way can change the files")
+    try:
+        checksums = find_checksums(arguments)
+    except TransferError as exc:
+        print_line(f"rangeware: --checksums {arguments.checksums}: {exc}")
+        return exc.exit_code
+    displays = choose_display(arguments.as_json, arguments.quiet, arguments.urls)
+    with _Transfers(arguments, checksums) as transfers:
+        jobs = Jobs([Task(display, transfers.begin_with(display)) for display in displays], arguments.jobs)
+        exit_code = jobs.run()
+    if exit_code in (INTERRUPTED, TERMINATED):
+        finished = {display.url for display in jobs.finished}
+        for line in describe_resume(_program(), words, arguments, finished):
+            print_line(line)
+    return exit_code
 
-    def __init__(self, words: list[str], arguments: Arguments) -> None:
-        self._words = words
+
+class _Transfers:
+    """Makes the transfers of a command line, and what they share."""
+
+    def __init__(self, arguments: Arguments, checksums: Mapping[str, str]) -> None:
         self._arguments = arguments
+        self._checksums = checksums
+        self._shared: Shared | None = None
+        self._hosts = Counter(map(_host, arguments.urls))
 
-    def transfer_all(self) -> int:
-        """Download from all URLs, also after a failure, or upload to one.
+    def __enter__(self) -> _Transfers:
+        return self
 
-        Returns the exit code of the first failure, or of an interruption.
-        """
-        first_failure = 0
-        for url in self._arguments.urls:
-            exit_code = self._transfer(url)
-            if exit_code in (INTERRUPTED, TERMINATED):
-                return exit_code
-            first_failure = first_failure or exit_code
-        return first_failure
+    def __exit__(self, *_: object) -> None:
+        if self._shared is not None:
+            self._shared.close()
 
-    def _transfer(self, url: str) -> int:
-        arguments = self._arguments
-        display = choose_display(arguments.as_json, arguments.quiet, url, len(arguments.urls) > 1)
-        try:
-            (self._put if arguments.command == "put" else self._get)(url, display)
-        except (TransferError, InvalidOption) as exc:
-            exit_code = getattr(exc, "exit_code", USAGE_ERROR)
-            display.failed(exit_code, str(exc), getattr(exc, "kept", ""))
-            return exit_code
-        except KeyboardInterrupt as exc:
-            return self._stop(exc, display)
-        finally:
-            display.close()
-        self._words = [word for word in self._words if word != url]
-        return 0
+    def begin_with(self, display: Display) -> Callable[[Callable[[Progress], None], Callable[[str], None]], Run]:
+        """Return a function that makes the transfer of a display, as ``Task`` needs it."""
+        def begin(report: Callable[[Progress], None], trace: Callable[[str], None]) -> Run:
+            arguments = self._arguments
+            options = {**arguments.options, "progress": report, **({"trace": trace} if arguments.verbose else {})}
+            return (self._put if arguments.command == "put" else self._get)(display.url, options)
 
-    def _get(self, url: str, display: Display) -> None:
-        from .. import download
+        return begin
 
-        display.saved(download(url, self._arguments.path, progress=display.show, **self._arguments.options))
+    def _put(self, url: str, options: dict[str, Any]) -> Run:
+        from .. import upload_api
 
-    def _put(self, url: str, display: Display) -> None:
-        from .. import upload
+        return upload_api.prepare(self._arguments.path or "", url, **options)
 
-        display.sent(upload(self._arguments.path or "", url, progress=display.show, **self._arguments.options))
+    def _get(self, url: str, options: dict[str, Any]) -> Run:
+        from .. import api
+        from ..io.shared import Shared
 
-    def _stop(self, exc: KeyboardInterrupt, display: Display) -> int:
-        exit_code = _stopped_by(exc)
-        display.failed(exit_code, "interrupted", (_sent if self._arguments.command == "put" else _kept)(display))
-        print_line(f"resume with: {shlex.join([*_program(), *map(self._without_secret, self._words)])}")
-        return exit_code
-
-    def _without_secret(self, word: str) -> str:
-        for secret, shown in self._arguments.secrets.items():
-            if word.endswith(secret):
-                return word.removesuffix(secret) + shown
-        return word
+        at_once = min(self._arguments.jobs, self._hosts[_host(url)])
+        if at_once > 1:
+            options["connections"] = max(1, min(options.get("connections", 4), _MOST_TO_ONE_HOST // at_once))
+        if url in self._checksums:
+            options["checksum"] = self._checksums[url]
+        if self._shared is None and len(self._arguments.urls) > 1:
+            self._shared = Shared()
+        return api.prepare(url, self._arguments.path, self._shared, **options)
 
 
-def _kept(display: Display) -> str:
-    """Describe what is kept after an interruption, and where; "" if nothing is."""
-    latest = display.latest
-    if latest is None or not os.path.exists(f"{latest.path}.part"):
-        return ""
-    complete = "" if latest.complete_length is None else f" of {format_size(latest.complete_length)}"
-    return f"{format_size(latest.done)}{complete} kept in {latest.path}.part"
-
-
-def _sent(display: Display) -> str:
-    """Describe what the server has after an interruption, as far as it is known; "" if nothing."""
-    latest = display.latest
-    if latest is None or latest.event == "checking" or not latest.done:
-        return ""
-    return f"{format_size(latest.done)} of {format_size(latest.complete_length or 0)} sent"
-
-
-def _stopped_by(exc: KeyboardInterrupt) -> int:
-    return TERMINATED if isinstance(exc, Terminated) else INTERRUPTED
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
 def _program() -> list[str]:
     """The words that this program was called by."""
-    if os.path.basename(sys.argv[0]) == "__main__.py":
-        return [os.path.basename(sys.executable), "-m", "rangeware"]
-    return ["rangeware"]
+    called = sys.argv[0]
+    if os.path.basename(called) == "__main__.py":
+        return [_found_by_name(sys.executable), "-m", "rangeware"]
+    return [_found_by_name(called)]
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Make SIGTERM raise ``Terminated`` meanwhile, unless it has a handler already."""
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    main_thread = threading.current_thread() is threading.main_thread()
-    if not main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _found_by_name(program: str) -> str:
+    """The name of a program without its folder, if the shell finds it by that."""
+    folder, name = os.path.split(program)
+    found = shutil.which(name)
+    # Folders are compared, not files: the python of an environment is a link to one that lacks its packages.
+    if found is not None and os.path.realpath(os.path.dirname(found)) == os.path.realpath(folder):
+        return name
+    return program

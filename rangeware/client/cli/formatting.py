@@ -18,6 +18,7 @@ _USERINFO = re.compile(r"(://)[^/?#\s]*@")
 _GAP = "..."
 _LEAST_NAME = 5  # columns
 _LONGEST_NAME = 40  # before a notice
+_READABLE = 12  # columns of a name that can be told from others
 _LEAST_BAR = 8  # columns; a shorter bar says nothing
 _LONGEST_BAR = 40
 _FIRST_LINE = 1 << 20  # bytes, where the complete length is unknown
@@ -31,6 +32,15 @@ def hide_userinfo(text: str) -> str:
     'http://...@host/file'
     """
     return _USERINFO.sub(r"\1...@", text)
+
+
+def bare_url(text: str) -> str:
+    """Remove the user names and passwords in the URLs of a text, and a fragment at its end.
+
+    >>> bare_url("http://user:password@host/file#sha256=00")
+    'http://host/file'
+    """
+    return _USERINFO.sub(r"\1", text).partition("#")[0]
 
 
 def make_printable(text: str) -> str:
@@ -56,7 +66,14 @@ def _fitting(text: str, width: int) -> str:
 
 
 def _columns(text: str) -> int:
-    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+    return sum(map(_width, text))
+
+
+def _width(char: str) -> int:
+    """The columns of a character: marks that combine with the one before it have none of their own."""
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def format_size(length: float) -> str:
@@ -108,36 +125,65 @@ def count_milestones(progress: Progress) -> int:
     return min(_percent(progress.done, progress.complete_length) // 10, 9)
 
 
+def label_of(progress: Progress) -> str:
+    """The name of the file; "" as long as it has none."""
+    return "standard output" if progress.path == "-" else os.path.basename(progress.path)
+
+
 def with_name(progress: Progress, text: str) -> str:
     """Put the name of the file, shortened if it is long, before ``text``."""
-    name = os.path.basename(progress.path)
+    name = label_of(progress)
     return f"{shorten(make_printable(name), _LONGEST_NAME)}: {text}" if name else text
 
 
 def format_progress(progress: Progress) -> str:
     """Format the progress as a line of its own."""
-    rate = f"{format_size(progress.rate)}/s"
     complete_length = progress.complete_length
     if complete_length is None:
-        return f"{format_size(progress.done)}, {rate}"
+        return f"{format_size(progress.done)}, {_rate(progress.rate)}"
     share = f"{_percent(progress.done, complete_length)} % of {format_size(complete_length)}"
-    return f"{share}, {rate}, {_left(progress, complete_length)} left"
+    return f"{share}, {_rate(progress.rate)}, {_left(progress, complete_length)} left"
 
 
-def format_columns(progress: Progress) -> str:
-    """Format the progress beside a bar, in columns that keep their place."""
-    pace, segments = f"{format_size(progress.rate) + '/s':>10}", f"{len(progress.segments):>2} seg"
-    complete_length = progress.complete_length
-    if complete_length is None:
-        return f"{format_size(progress.done):>8} {pace} {segments}"
-    share = f"{_percent(progress.done, complete_length):>3}% {_part(progress.done, complete_length):>13}"
-    return f"{share} {pace} {_left(progress, complete_length):>7} {segments}"
+def _rate(rate: float) -> str:
+    return f"{format_size(rate)}/s"
+
+
+def format_columns(progress: Progress) -> list[str]:
+    """Format the progress beside a bar, in columns that keep their place: the longest form first, the shortest last."""
+    count = len(progress.segments)
+    connections, rate = f"{count:>2} connection{' ' if count == 1 else 's'}", f"{_rate(progress.rate):>10}"
+    if progress.complete_length is None:
+        columns = [f"{format_size(progress.done):>8}", rate, connections]
+        return [" ".join(columns[:count]) for count in (3, 2, 1)]
+    share, part, left = _shares(progress, progress.complete_length)
+    longest = (share, part, rate, left, connections)
+    forms = (longest, longest[:4], (share, rate, left), (share, left), (share,))
+    return [" ".join(columns) for columns in forms]
+
+
+def _shares(progress: Progress, complete_length: int) -> tuple[str, str, str]:
+    """The columns that tell how much is there: in percent, in bytes, and in time."""
+    return (f"{_percent(progress.done, complete_length):>3}%", f"{_part(progress.done, complete_length):>13}",
+            f"{_left(progress, complete_length):>7}")
+
+
+def format_total(done: int, failed: int, count: int, received: int, rate: float) -> str:
+    """Format the figures of several transfers together; ``done`` counts those that have ended, well or not."""
+    failures = f", {failed} failed" if failed else ""
+    return f"{done} of {count} files{failures}, {format_size(received)}, {_rate(rate)}"
 
 
 def format_summary(download: Download) -> str:
     """Format the last line: the file, its length, the time it took, and the digest if one was checked."""
-    checked = "" if download.sha256 is None else ", sha256 checked"
-    return f"saved {download.path}: {_figures(download, download.received)}{checked}"
+    algorithm = "" if download.checksum is None else download.checksum.partition(":")[0]
+    checked = f", {algorithm} checked" if algorithm else ""
+    if download.already_complete:
+        is_compared = download.checksum or download.etag or download.last_modified
+        state = "already complete" if is_compared else "there already"
+        return f"{download.path} is {state}: {format_size(download.complete_length)}{checked}"
+    saved = "written to standard output" if str(download.path) == "-" else f"saved {download.path}"
+    return f"{saved}: {_figures(download, download.received)}{checked}"
 
 
 def format_sent(upload: Upload) -> str:
@@ -150,12 +196,20 @@ def _figures(transfer: Download | Upload, moved: int) -> str:
     before = f" ({format_size(transfer.kept)} resumed)" if transfer.kept else ""
     seconds = max(transfer.seconds, 1e-3)
     took = f"{seconds:.1f} s" if seconds < 60 else _clock_face(seconds)
-    return f"{format_size(transfer.complete_length)}{before} in {took}, {format_size(moved / seconds)}/s"
+    return f"{format_size(transfer.complete_length)}{before} in {took}, {_rate(moved / seconds)}"
 
 
-def share_row(name: str, room: int) -> tuple[str, int]:
-    """Shorten the name if need be; return it with the columns for the bar, 0 for none, that fit in ``room``."""
-    bar = min(_LONGEST_BAR, max(room - 2 - _columns(name), (room - 2) // 2))
-    if bar < _LEAST_BAR:
-        return shorten(name, max(room - 1, _LEAST_NAME)), 0
-    return shorten(name, room - 2 - bar), bar
+def share_row(name: str, forms: list[str], room: int) -> tuple[str, int, str]:
+    """Share ``room`` columns among the name, a bar and figures, with gaps of one column.
+
+    :param forms: of the figures, the longest first: a shorter one is taken rather than a name that cannot be read.
+    :return: the name, shortened if need be; the columns of the bar, 0 for none; and the figures.
+    """
+    needed, comfortable = (min(_columns(name), columns) + 2 + _LEAST_BAR for columns in (_READABLE, 2 * _READABLE))
+    fitting = (form for form in forms if room - len(form) >= (comfortable if form is forms[0] else needed))
+    figures = next(fitting, forms[-1])
+    room -= len(figures)
+    bar = min(_LONGEST_BAR, max(room - 2 - _columns(name), (room - 2) // 3, _LEAST_BAR))
+    if room < needed:
+        return shorten(name, max(room - 1, _LEAST_NAME)), 0, figures
+    return shorten(name, room - 2 - bar), bar, figures

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from urllib.parse import quote, urlsplit, urlunsplit
 
-from .parsing import (
-    Arguments,
-    Parser,
-    UsageError,
-    add_header,
-    add_limit_rate,
-    check_url,
-    fields_of,
-    make_parser,
-    secrets_of,
-    size,
-)
+from . import parsing
+from .parsing import Arguments, Parser, UsageError, add_option
 
-_OPTIONS = ("sha256", "limit_rate", "protocol", "chunk_size", "fresh")
+_OPTIONS = ("sha256", "protocol", "chunk_size", "fresh")
 
 _ABOUT = """\
 Upload a file to a server of tus 1.0 or of the IETF draft "Resumable Uploads
@@ -59,47 +48,42 @@ def parse(words: list[str]) -> Arguments:
     if len(given.words) != 2:
         raise UsageError("one file and one URL are needed")
     path, url = given.words
-    check_url(url)
-    options = {name: getattr(given, name) for name in _OPTIONS}
-    options["headers"] = fields_of(given.headers)
-    options["metadata"] = dict(given.metadata)
-    secrets = secrets_of(given.headers)
-    if given.user:
-        url = _with_user(url, given.user)
-        secrets[given.user] = given.user.partition(":")[0] + ":..." if ":" in given.user else given.user
-    return Arguments("put", [url], path, options, secrets, given.as_json, given.quiet)
-
-
-def _with_user(url: str, user: str) -> str:
-    """Put ``user:password`` into a URL, in place of what is there."""
-    parts = urlsplit(url)
-    userinfo = ":".join(quote(part, safe="") for part in user.split(":", 1))
-    return urlunsplit(parts._replace(netloc=f"{userinfo}@{parts.netloc.rpartition('@')[2]}"))
+    parsing.check_url(url)
+    arguments = parsing.make_arguments("put", given, _OPTIONS, [url], path)
+    if given.metadata:
+        arguments.options["metadata"] = dict(given.metadata)
+    if not given.user:
+        return arguments
+    name, colon, _ = given.user.partition(":")
+    if colon:
+        arguments.secrets[given.user] = f"{name}:..."
+    return arguments._replace(urls=[parsing.with_user(url, given.user)])
 
 
 def make_put_parser() -> Parser:
     """Make the parser of the words after ``put``."""
-    return make_parser(
-        "put", "[options] FILE URL", _ABOUT, _MORE, what_to_send=_add_what, where_to=_add_where, how=_add_how)
+    return parsing.make_parser(
+        "put", "[options] FILE URL", _ABOUT, _MORE, what_to_send=_add_what, where_to=_add_where,
+        what_to_send_along=parsing.add_header, how=_add_how)
 
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
     group.add_argument("words", nargs="*", metavar="FILE URL", help="a regular file; where the server creates uploads")
     group.add_argument("--metadata", action="append", default=[], type=_pair, metavar="KEY=VALUE",
                        help="tell a tus server this, too; may be repeated")
-    group.add_argument("--sha256", metavar="HEX", help="the file must have this digest")
+    add_option(group, "--sha256", metavar="HEX", help="the file must have this digest")
 
 
 def _add_where(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("-u", dest="user", metavar="USER[:PASSWORD]", help="login; a password may come from ~/.netrc")
-    add_header(group)
-    group.add_argument("--protocol", choices=("tus", "draft"), help="do not ask the server which one it speaks")
+    group.add_argument("-u", "--user", metavar="USER[:PASSWORD]", help="login; a password may come from ~/.netrc")
+    add_option(group, "--protocol", choices=("tus", "draft"), help="do not ask the server which one it speaks")
 
 
 def _add_how(group: argparse._ArgumentGroup) -> None:
-    add_limit_rate(group)
-    group.add_argument("--chunk-size", type=size, metavar="N", help="bytes in one request, such as 16M; else all")
-    group.add_argument("--fresh", action="store_true", help="do not resume: create a new upload")
+    add_option(group, "--chunk-size", type=parsing.size, metavar="N",
+               help="bytes in one request, such as 16M; else all")
+    add_option(group, "--fresh", action="store_true", help="do not resume: create a new upload")
+    parsing.add_patience(group)
 
 
 def _pair(text: str) -> tuple[str, str]:

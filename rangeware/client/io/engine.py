@@ -12,15 +12,19 @@ import hashlib
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from ..planning.pieces import PieceCheck
 from ..planning.planner import Planner
 from ..planning.range_fetch import RangeFetch
 from ..planning.state import OverlapCheck, SavedState
 from ..planning.throughput import RateLimiter
+from .part_file import PartFile
 from .stopping import Stopped
+from .stream import StreamPart
 from .target import Target
 from .transport import RequestFailed, Response, Transport
+from .watched import WATCH
 
 TICK = 0.1  # seconds
 _SAVE = 1.0  # seconds between two journals
@@ -54,6 +58,7 @@ class Engine:
         """
         self._save_at = time.monotonic() + _SAVE
         try:
+            self._check_kept_pieces()
             self._compare_due()
             while not self._step():
                 self._look_after()
@@ -94,6 +99,7 @@ class Engine:
     def _look_after(self) -> None:
         """Give up silent connections, stop those that are not needed, report, and save now and then."""
         with self._lock:
+            self._planner.drop_unanswered(time.monotonic())
             for fetch in self._planner.overdue(time.monotonic()):
                 self._planner.on_failure(fetch, "no response in time", time.monotonic(), random.random())
                 self._running.discard(fetch)
@@ -152,6 +158,7 @@ class Engine:
                 self._lock.notify_all()
 
     def _request(self, fetch: RangeFetch) -> None:
+        WATCH.set(lambda: _check_wanted(fetch))
         with contextlib.closing(self._transport.open(fetch.request.address, fetch.request.fields)) as response:
             if self._accept(fetch, response):
                 self._read(fetch, response)
@@ -235,22 +242,49 @@ class Engine:
                 length = self._planner.claim(fetch, len(block))
                 finished, part_file = self._planner.state.finished, self._target.part_file
             part = part_file.write(first_pos, memoryview(block)[:length]) if length else None
+            due: list[PieceCheck] = []
             with self._lock:
                 if part is not None:
                     finished.add(part)
+                    due = self._planner.due_pieces(part)
                 self._target.count(len(block))
                 delay = self._limiter.delay(len(block), time.monotonic())
+            self._check_pieces(due, part_file)
         if delay:
             self._stopping.wait(delay)
         return length == len(block)
+
+    def _check_kept_pieces(self) -> None:
+        """Check the pieces that an earlier run has left."""
+        for part in list(self._planner.state.finished):
+            self._check_pieces(self._planner.due_pieces(part), self._target.part_file)
+
+    def _check_pieces(self, due: Iterable[PieceCheck], part_file: PartFile | StreamPart) -> None:
+        for check in due:
+            assert isinstance(part_file, PartFile), "what is passed on as it comes has no pieces"
+            digest = part_file.digest_of_part(check.part, check.algorithm)
+            with self._lock:
+                if part_file is self._target.part_file:
+                    self._planner.on_piece(check, digest)
 
     def _compare_due(self) -> None:
         """Compare each overlap whose bytes are all there by now."""
         with self._lock:
             due = [] if self._stopping.is_set() else self._planner.state.due_checks()
             part_file = self._target.part_file if due else None
+        if part_file is None:
+            return
         for check in due:
-            matches = part_file is not None and part_file.matches(check)
+            comparison = part_file.compare(check)
             with self._lock:
                 if check in self._planner.state.checks:
-                    (self._planner.on_match if matches else self._planner.on_mismatch)(check)
+                    self._planner.on_comparison(check, comparison)
+
+
+def _check_wanted(fetch: RangeFetch) -> None:
+    """End a request whose response nobody waits for any more: a server may answer others only after that.
+
+    :raises RequestFailed: if that is so.
+    """
+    if not fetch.alive:
+        raise RequestFailed("not wanted any more")

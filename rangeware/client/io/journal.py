@@ -36,6 +36,7 @@ def render(state: SavedState, boot_id: str) -> bytes:
         "dated": version.dated,
         "complete_length": version.complete_length,
         "media_type": version.media_type,
+        "codings": version.codings,
         "finished": state.finished,
         "seams": [[*check.part, check.sha256] for check in state.checks],
         "digest": None if state.digest is None else [state.digest.algorithm, state.digest.value.hex()],
@@ -81,7 +82,8 @@ def _state(said: dict[str, Any]) -> SavedState:
     length = said["complete_length"]
     version = FileVersion(
         None if etag is None else parse_entity_tag(etag), _text_or_none(said["last_modified"]), said["dated"] is True,
-        None if length is None else _pos(length), _text_or_none(said["media_type"]))
+        None if length is None else _pos(length), _text_or_none(said["media_type"]),
+        tuple(_text(each) for each in said.get("codings", ())))
     checks = tuple(OverlapCheck(_part(first, last), parse_sha256(sha256)) for first, last, sha256 in said["seams"])
     digest = None if said["digest"] is None else digest_of(*said["digest"])
     finished = tuple(_part(*each) for each in said["finished"])

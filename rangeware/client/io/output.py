@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import DiskError
 from ..planning.response_head import FileVersion
 from ..planning.state import SavedState
-from .part_file import PartFile, disk_errors, journal_of, read_state, temporary_whole_of
+from .filesystem import disk_errors, refuse_irregular
+from .journal_file import read_state
+from .part_file import PartFile
+from .part_names import NEW, PART, all_names, beside, check_length, final_of, journal_of, temporary_whole_of
 
-_SUFFIX = ".part"
+
+class FileExists(DiskError):
+    """There is a file of the final name already. ``final``: its path."""
+
+    def __init__(self, final: Path) -> None:
+        super().__init__(f"{final} already exists (use --force to replace it)")
+        self.final = final
 
 
 class Output:
@@ -23,32 +32,48 @@ class Output:
 
     :param final: the name of the complete file.
     :param notify: called with text that a person should read.
+    :param warn: called once for each thing that makes this download less safe than others.
     :param force: True replaces an existing file.
-    :raises DiskError: if the file exists, unless ``force`` is True, or if another run downloads it.
+    :raises FileExists: if the file exists, unless ``force`` is True.
+    :raises DiskError: if another run downloads it; or if one of the names
+        stands for something else than a regular file.
     """
 
-    def __init__(self, final: Path, notify: Callable[[str], object], *, force: bool) -> None:
+    def __init__(
+        self, final: Path, notify: Callable[[str], object], warn: Callable[[str], object], *, force: bool
+    ) -> None:
         self.final = final
         self._force = force
         self._notify = notify
+        self._tell_warning = warn
+        self._warnings: set[str] = set()
         self._has_adopted = False
         with disk_errors(final):
             if final.is_dir():
                 raise DiskError(f"{final}: is a directory")
-            self._refuse_existing(_beside(final, _SUFFIX))
+            check_length(final)
+            self._part, self._new = beside(final, PART), beside(final, NEW)
+            for path in (final, *all_names(self._part), *all_names(self._new)):
+                refuse_irregular(path)
+            self._refuse_existing(self._part)
             final.parent.mkdir(parents=True, exist_ok=True)
-        self._opened = [PartFile(_beside(final, _SUFFIX))]
+        self._opened = [PartFile(self._part, self._warn)]
         try:
             self._check_names()
         except BaseException:
             self.current.close()
             raise
 
+    def _warn(self, text: str) -> None:
+        if text not in self._warnings:
+            self._warnings.add(text)
+            self._tell_warning(text)
+
     def _refuse_existing(self, part: Path) -> None:
         """Raise if the final name is taken, unless it is a second name of the part file."""
         is_same = part.exists() and self.final.exists() and os.path.samefile(part, self.final)
         if os.path.lexists(self.final) and not self._force and not is_same:
-            raise DiskError(f"{self.final} already exists (use --force to replace it)")
+            raise FileExists(self.final)
 
     def _check_names(self) -> None:
         """Look at the names again under the lock: another run may have ended, or been killed in its last step.
@@ -70,11 +95,11 @@ class Output:
         """The part file that is being written."""
         return self._opened[-1]
 
-    def left_by_earlier_run(self, url: str) -> SavedState | None:
-        """Return what an earlier run for this URL has left. A part file that cannot be resumed is set aside."""
+    def left_by_earlier_run(self, urls: Sequence[str]) -> SavedState | None:
+        """Return what an earlier run for one of these URLs has left; set aside what cannot be resumed."""
         self._prefer_longer()
         state = self.current.state
-        if self.current.is_unusable or (state is not None and not _is_of_url(state, url)):
+        if self.current.is_unusable or (state is not None and not any(is_of_url(state, url) for url in urls)):
             self._set_aside("cannot resume the partial file")
         return self.current.state
 
@@ -86,12 +111,21 @@ class Output:
 
         That happens if the server did not support ranges for a while.
         """
-        other = _beside(self.final, f"{_SUFFIX}.new")
-        ours, left = self.current.state, read_state(other)
+        ours, left = self.current.state, read_state(self._new)
         if ours is None or left is None or _length(left) <= _length(ours):
             return
         if _is_of_version(left, ours.url, ours.version):
-            self.current.take_over(other)
+            self.current.take_over(self._new)
+
+    def adopt(self, state: SavedState, blocks: Iterable[tuple[int, memoryview]]) -> SavedState:
+        """Begin the part file with bytes from elsewhere.
+
+        :param blocks: all bytes that ``state`` names, with their positions.
+        """
+        self.current.begin(state._replace(finished=()))
+        for pos, block in blocks:
+            self.current.write(pos, block)
+        return state
 
     def begin(self, state: SavedState, *, again: bool) -> SavedState | None:
         """Write into an empty part file from now on; or resume one of this very version, and return its state.
@@ -102,7 +136,7 @@ class Output:
             self.current.begin(state)
             return None
         if len(self._opened) == 1:
-            self._opened.append(PartFile(_beside(self.final, f"{_SUFFIX}.new")))
+            self._opened.append(PartFile(self._new, self._warn))
         left = self.current.state
         if left is not None and not self._has_adopted and _is_of_version(left, state.url, state.version):
             self._has_adopted = True
@@ -111,13 +145,17 @@ class Output:
         self.current.begin(state)
         return None
 
+    def pass_on(self) -> bool:
+        """Nothing is passed on before the file is complete."""
+        return False
+
     def finish(self, complete_length: int, modified: float | None) -> None:
         """Give the complete file its final name, and remove all others."""
         self.current.publish(self.final, complete_length, modified, force=self._force)
-        other = _beside(self.final, f"{_SUFFIX}.new")
-        for path in (journal_of(other), other):  # an earlier run may have left them
-            with contextlib.suppress(OSError):
-                path.unlink()
+        if read_state(self._new) is not None:  # an earlier run has left it; any other file is not ours
+            for path in (journal_of(self._new), self._new):
+                with contextlib.suppress(OSError):
+                    path.unlink()
         for part_file in reversed(self._opened):
             part_file.discard()
 
@@ -138,15 +176,11 @@ class Output:
             part_file.close()
 
 
-def _beside(final: Path, suffix: str) -> Path:
-    return final.with_name(final.name + suffix)
-
-
 def _length(state: SavedState) -> int:
     return sum(part.length for part in state.finished)
 
 
-def _is_of_url(state: SavedState, url: str) -> bool:
+def is_of_url(state: SavedState, url: str) -> bool:
     """True if a part file belongs to this URL.
 
     Under another query (a new signature, perhaps), only a strong entity tag can tell, and later the overlap.
@@ -157,14 +191,13 @@ def _is_of_url(state: SavedState, url: str) -> bool:
 
 
 def _is_of_version(left: SavedState, url: str, version: FileVersion) -> bool:
-    return _is_of_url(left, url) and left.version.is_vouched_for_by(version) and not left.version.difference(version)
+    return is_of_url(left, url) and left.version.is_vouched_for_by(version) and not left.version.difference(version)
 
 
-def find_final(directory: Path, url: str) -> Path | None:
-    """The final name that belongs to a part file of this URL in a folder; None if there is none."""
-    for journal in sorted(directory.glob(f"*{_SUFFIX}.json")):
-        part = journal.with_suffix("")
-        state = read_state(part)
-        if state is not None and state.url == url:
-            return part.with_suffix("")
+def find_final(directory: Path, urls: Sequence[str]) -> Path | None:
+    """The final name that belongs to a part file of one of these URLs in a folder; None if there is none."""
+    for journal in sorted(directory.glob(f"*{PART}.json")):
+        state, final = read_state(journal.with_suffix("")), final_of(journal)
+        if state is not None and state.url in urls and final is not None:
+            return final
     return None

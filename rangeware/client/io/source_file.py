@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import ChangedError, DiskError
-from .part_file import disk_errors
+from .filesystem import OPEN_TO_READ, disk_errors, read_at
 
 _BLOCK = 1 << 20
 _GRAIN = 0.05  # seconds: file systems give the same time to changes that follow each other more closely
-_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # opening a pipe must not wait for its writer
 
 
 class Identity(NamedTuple):
@@ -47,7 +46,7 @@ class SourceFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with disk_errors(path):
-            self._file = os.open(path, _OPEN)
+            self._file = os.open(path, OPEN_TO_READ)
         try:
             with disk_errors(path):
                 found = os.fstat(self._file)
@@ -95,7 +94,7 @@ class SourceFile:
         pos = first_pos
         while pos < next_pos:
             with disk_errors(self.path):
-                block = os.pread(self._file, min(size, next_pos - pos), pos)
+                block = read_at(self._file, min(size, next_pos - pos), pos)
             self.check()
             if not block:
                 raise ChangedError(f"{self.path} has become shorter while it was uploaded")

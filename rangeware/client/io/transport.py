@@ -6,55 +6,35 @@ wrong on the network is raised as ``RequestFailed``, with a reason for a person.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import netrc
-import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from email.errors import MissingHeaderBodySeparatorDefect
-from http.client import HTTPException, IncompleteRead
-from importlib.util import find_spec
-from typing import NamedTuple
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from http.client import HTTPException
+from urllib.parse import urlsplit
 
 import urllib3
 
-from ..errors import NetworkError
+from .. import addresses
+from ..addresses import Address
 from ..options import TransferOptions
+from ..planning.head_fields import combine
 from ..planning.response_head import ResponseHead
-from .informational import skipping_informational
+from ..texts import request_line, response_line
+from .failures import RequestFailed as RequestFailed
+from .failures import failure
+from .own_fields import OwnFields
+from .pool import make_pool
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 20
 _SEE_OTHER = 303
 _REFUSED = 400
-_HARMLESS = {"accept", "accept-language", "referer", "user-agent"}  # headers that may go to another origin
+_BAD_REQUEST = 400
+_SAID_OF_TLS = (b"https port", b"https server", b"ssl-enabled", b"tls port", b"https-only")
 _BLOCK = 1 << 18
 _MOST_READ = 1 << 16  # bytes of a response that says no more than how a request went
 _LONGEST_READ = 15.0  # seconds
-_MOST_KEPT = 32  # connections that are kept open
-
-
-class RequestFailed(Exception):
-    """A request failed, or its response broke off. ``permanent``: True if it would fail again."""
-
-    def __init__(self, reason: str, *, permanent: bool = False) -> None:
-        super().__init__(reason)
-        self.permanent = permanent
-
-
-class Address(NamedTuple):
-    """A URL without user, password and fragment; and ``user:password``, or "", which goes into a header instead."""
-
-    url: str
-    userinfo: str
-
-    @property
-    def origin(self) -> tuple[str, str]:
-        """The scheme and the authority (RFC 9110 4.3.1)."""
-        parts = urlsplit(self.url)
-        return parts.scheme, parts.netloc
 
 
 def parse_address(url: str) -> Address:
@@ -63,29 +43,38 @@ def parse_address(url: str) -> Address:
     :raises RequestFailed: if it is not an http or https URL.
     """
     try:
-        parts = urlsplit(url.strip())
-        port = parts.port
+        return addresses.parse(url)
     except ValueError as exc:
-        raise RequestFailed(f"not a URL: {exc}", permanent=True) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-        raise RequestFailed(f"not an http or https URL: {shown[:200]}", permanent=True)
-    userinfo, _, authority = parts.netloc.rpartition("@")
-    path = parts.path or "/"
-    return Address(urlunsplit((parts.scheme, authority, path, parts.query, "")), unquote(userinfo))
+        raise RequestFailed(str(exc), permanent=True) from None
 
 
 class Response:
     """A response whose head has been received.
 
     :param address: the URL that sent it.
+    :param timeout: seconds that may pass between bytes of the content, once the first has come.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, address: str, block_size: int) -> None:
+    def __init__(
+        self, response: urllib3.BaseHTTPResponse, address: str, block_size: int, timeout: float
+    ) -> None:
         self._response = response
         self._block_size = block_size
+        self._timeout: float | None = timeout
         self.address = address
-        self.head = ResponseHead(response.status, {name.lower(): value for name, value in response.headers.items()})
+        self.head = ResponseHead(response.status, combine(response.headers.items()), address)
+
+    @property
+    def location(self) -> str:
+        """The Location of a redirect, or of what has been created.
+
+        :raises RequestFailed: if there is none, or there are several: nobody can tell which of them is meant.
+        """
+        locations = set(self._response.headers.getlist("location"))
+        if len(locations) != 1:
+            how = "without Location" if not locations else "to several URLs"
+            raise RequestFailed(f"a redirect ({self.head.status}) {how}", permanent=True)
+        return locations.pop()
 
     def read(self) -> bytes:
         """Read the content that has come, at least a byte; ``b""`` at its end.
@@ -93,9 +82,13 @@ class Response:
         :raises RequestFailed: if the connection breaks off, or nothing comes for too long.
         """
         try:
-            return self._response.read1(self._block_size)
+            block = self._response.read1(self._block_size)
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as exc:
-            raise RequestFailed(_reason(exc)) from exc
+            raise failure(exc, self.address, is_known=True) from exc
+        if self._timeout is not None:
+            _set_timeout(self._response, self._timeout)
+            self._timeout = None
+        return block
 
     def read_all(self) -> bytes:
         """Read a short content to its end, so that the connection can be used again; of a long one its beginning."""
@@ -119,16 +112,27 @@ class Transport:
     """Sends the requests of one transfer.
 
     :param address: the URL asked for. Only its origin gets the user and the password in it.
+    :param warn: called with a text for a person about what is less safe than expected, from any thread.
+    :param pool: connections that other transfers use as well; None for own ones, or those of ``options``.
+    :raises InvalidOption: if a file that the options name cannot be used.
 
     :ivar block_size: bytes to transfer at once.
     """
 
-    def __init__(self, address: Address, options: TransferOptions) -> None:
-        self._first = address
+    def __init__(
+        self, address: Address, options: TransferOptions, warn: Callable[[str], object] = lambda text: None,
+        pool: urllib3.PoolManager | None = None,
+    ) -> None:
+        if options.insecure:
+            warn("insecure: certificates are not checked; anybody on the way can read and change what is transferred")
         self._options = options
-        self._owns_pool = options.pool is None
-        self._pool = options.pool or _pool(address.url, options)  # type: urllib3.PoolManager
-        self._timeout = urllib3.Timeout(connect=options.stall, read=options.stall)
+        given = options.pool or pool
+        self._owns_pool = given is None
+        self._pool = given or make_pool(address.url, options)
+        self._own = OwnFields(address, options, self._pool.headers, warn)
+        self._timeout = urllib3.Timeout(connect=options.timeout, read=options.until_first_byte)
+        self._answered: set[str] = set()  # hosts, with their ports
+        self._trace = options.trace or (lambda line: None)
         rate = options.limit_rate
         self.block_size = _BLOCK if rate is None else max(1024, min(_BLOCK, rate // 8))
 
@@ -152,10 +156,7 @@ class Transport:
             if status not in _REDIRECTS or (status == _SEE_OTHER and method != "GET"):
                 return response
             response.close()
-            location = response.head.fields.get("location")
-            if location is None:
-                raise RequestFailed(f"a redirect ({response.head.status}) without Location", permanent=True)
-            url = joined(url, location)
+            url = joined(url, response.location)
         raise RequestFailed(f"more than {_MOST_REDIRECTS} redirects", permanent=True)
 
     def send(
@@ -166,36 +167,36 @@ class Transport:
         :param content: blocks that have the length that a Content-Length in ``fields`` says.
         :raises RequestFailed: if there is none.
         """
+        headers = {**self._own.fields(parse_address(url)), **fields}
+        self._trace(request_line(method, url, headers))
+        try:
+            response = self._exchange(method, url, headers, content)
+        except RequestFailed as exc:
+            self._trace(f"< no response: {exc}")
+            raise
+        self._trace(response_line(response.status, response.headers.items()))
+        self._own.note_cookies(url, response.headers.getlist("set-cookie"))
+        if response.status >= _REFUSED:
+            self.close()  # a server with one connection at a time may still wait for one that we keep open
+        return Response(response, url, self.block_size, self._options.timeout)
+
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], content: Iterable[bytes] | None
+    ) -> urllib3.BaseHTTPResponse:
+        host = urlsplit(url).netloc
         try:
             response = self._pool.urlopen(
-                method, url, body=content, headers={**self._callers_fields(url), **fields}, redirect=False,
-                retries=False, preload_content=False, decode_content=False, timeout=self._timeout,
-                pool_timeout=self._options.stall)
-        except urllib3.exceptions.ReadTimeoutError as exc:
-            self.close()  # a server with one connection at a time may still wait for one that we keep open
-            raise RequestFailed(_reason(exc)) from exc
-        except urllib3.exceptions.SSLError as exc:
-            raise RequestFailed(_reason(exc), permanent="CERTIFICATE_VERIFY_FAILED" in str(exc)) from exc
+                method, url, body=content, headers=headers, redirect=False, retries=False, preload_content=False,
+                decode_content=False, timeout=self._timeout, pool_timeout=self._options.timeout)
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as exc:
-            raise RequestFailed(_reason(exc)) from exc
+            if isinstance(exc, urllib3.exceptions.ReadTimeoutError):
+                self.close()  # for the same reason as above
+            raise failure(exc, url, is_known=host in self._answered) from exc
         _check_head(response)
-        if response.status >= _REFUSED:
-            self.close()  # for the same reason
-        return Response(response, url, self.block_size)
-
-    def _callers_fields(self, url: str) -> dict[str, str]:
-        """The headers of the caller. Another origin, which a redirect leads to, gets none that may be secret."""
-        address = parse_address(url)
-        is_own_origin = address.origin == self._first.origin
-        given = {name.title(): value for name, value in (*self._pool.headers.items(), *self._options.headers.items())}
-        fields = {name: value for name, value in given.items() if is_own_origin or name.lower() in _HARMLESS}
-        fields.setdefault("User-Agent", "rangeware")
-        userinfo = self._first.userinfo if is_own_origin else ""
-        if ":" not in userinfo:
-            userinfo = _netrc(address.url, userinfo) or userinfo
-        if userinfo and "Authorization" not in fields:
-            fields["Authorization"] = _basic(userinfo)
-        return fields
+        if response.status == _BAD_REQUEST and method == "GET":
+            _check_scheme(response, url)
+        self._answered.add(host)
+        return response
 
     def close(self) -> None:
         """Close the connections that are kept open, unless the pool is the caller's."""
@@ -207,6 +208,13 @@ class Transport:
         self._pool.clear()
 
 
+def _set_timeout(response: urllib3.BaseHTTPResponse, timeout: float) -> None:
+    """Set the longest silence from now on. The first byte of a response may take longer than those that follow."""
+    line = getattr(getattr(response, "_sock_shutdown", None), "__self__", None)
+    with contextlib.suppress(AttributeError, OSError):  # a pool of the caller's may be of another make, or closed
+        line.settimeout(timeout)  # type: ignore[union-attr]
+
+
 def _check_head(response: urllib3.BaseHTTPResponse) -> None:
     """Refuse a head with a line that is no header: http.client drops all that follow, perhaps a Content-Length."""
     message = getattr(getattr(response, "_original_response", None), "msg", None)
@@ -215,10 +223,18 @@ def _check_head(response: urllib3.BaseHTTPResponse) -> None:
         raise RequestFailed("the response has a malformed header line")
 
 
-def _basic(userinfo: str) -> str:
-    """Basic authentication (RFC 7617), in UTF-8."""
-    user, _, password = userinfo.partition(":")
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+def _check_scheme(response: urllib3.BaseHTTPResponse, url: str) -> None:
+    """Look for what servers say about a plain request to a port for TLS: nginx, Apache, Go and others do so in words.
+
+    :raises RequestFailed: if this one does.
+    """
+    if not url.startswith("http:"):
+        return
+    with contextlib.suppress(urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError):
+        text = response.read1(_MOST_READ).lower()
+        if any(said in text for said in _SAID_OF_TLS):
+            response.close()
+            raise RequestFailed(f"{urlsplit(url).netloc} speaks TLS; did you mean https://?", permanent=True)
 
 
 def joined(url: str, location: str) -> str:
@@ -227,64 +243,6 @@ def joined(url: str, location: str) -> str:
     :raises RequestFailed: if that is not an http or https URL.
     """
     try:
-        with contextlib.suppress(UnicodeError):
-            location = location.encode("latin-1").decode("utf-8")  # http.client reads fields as Latin-1
-        address = urljoin(url, location)
+        return addresses.join(url, location)
     except ValueError as exc:
-        raise RequestFailed(f"a redirect to a malformed URL: {exc}", permanent=True) from exc
-    return parse_address(address).url
-
-
-def _reason(exc: BaseException) -> str:
-    """Describe an exception in a few words."""
-    causes = (exc, exc.__cause__, *exc.args)
-    if any(isinstance(cause, IncompleteRead) for cause in causes):
-        return "the connection was closed early"
-    told = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    if told:
-        return told[-1].lower()
-    if isinstance(exc, (urllib3.exceptions.TimeoutError, TimeoutError)):
-        return "nothing received for too long"
-    return str(exc.args[-1] if exc.args else exc).rpartition(": ")[2] or type(exc).__name__
-
-
-def _netrc(url: str, user: str) -> str:
-    """``user:password`` for this host from the user's netrc file; "" if it has none, or of another user than given."""
-    try:
-        found = netrc.netrc(os.environ.get("NETRC")).authenticators(urlsplit(url).hostname or "")
-    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-        return ""
-    return "" if found is None or user not in ("", found[0]) else f"{found[0]}:{found[2]}"
-
-
-def _pool(url: str, options: TransferOptions) -> urllib3.PoolManager:
-    proxy = _proxy(url)
-    most = min(options.connections, _MOST_KEPT)
-    if proxy is None:
-        return skipping_informational(urllib3.PoolManager(maxsize=most))
-    try:
-        if proxy.startswith("socks"):
-            if find_spec("socks") is None:
-                raise ImportError("PySocks is missing")
-            from urllib3.contrib.socks import SOCKSProxyManager
-
-            return SOCKSProxyManager(proxy, num_pools=10, maxsize=most)
-        userinfo = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
-        headers = {"Proxy-Authorization": _basic(userinfo)} if userinfo else None
-        return skipping_informational(urllib3.ProxyManager(proxy, maxsize=most, proxy_headers=headers))
-    except (ImportError, ValueError, urllib3.exceptions.HTTPError) as exc:
-        raise NetworkError(f"cannot use the proxy from the environment: {exc}") from exc
-
-
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for this URL; None for none."""
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None
-    from urllib.request import getproxies_environment, proxy_bypass
-
-    parts = urlsplit(url)
-    proxies = getproxies_environment()
-    proxy = proxies.get(parts.scheme, proxies.get("all"))
-    if not proxy or proxy_bypass(parts.hostname or ""):
-        return None
-    return proxy if "//" in proxy else f"http://{proxy}"
+        raise RequestFailed(str(exc), permanent=True) from None

@@ -155,9 +155,8 @@ class UploadEngine:
 
 
 def _location(response: Response) -> str | None:
-    """The absolute URL of Location; None if there is none, or it is malformed."""
-    location = response.head.fields.get("location")
+    """The absolute URL of Location; None if there is none, there are several, or it is malformed."""
     try:
-        return None if location is None else joined(response.address, location)
+        return joined(response.address, response.location)
     except RequestFailed:
         return None

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..planning.upload_planner import SavedUpload
-from .part_file import disk_errors, open_locked
-from .posix import sync_directory, write_all
+from .filesystem import CLOEXEC, NOFOLLOW, OPEN_TO_READ, disk_errors, open_locked, sync_directory, sync_file, write_all
 from .upload_record import UploadRecord, parse, render
 
 _LONGEST = 1 << 16  # bytes: no record of ours comes near
 _PREFIX = "put-"
-_OPEN_NEW = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_OPEN_NEW = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | CLOEXEC | NOFOLLOW
 
 
 def cache_folder() -> Path:
@@ -40,7 +39,7 @@ def remembered_digest(folder: Path, identity: tuple[int, ...]) -> str | None:
 
 def _read(path: Path) -> UploadRecord | None:
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+        with open(os.open(path, OPEN_TO_READ | NOFOLLOW), "rb") as file:
             return parse(file.read(_LONGEST))
     except OSError:
         return None
@@ -62,7 +61,7 @@ class UploadStore:
         with disk_errors(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock_path = folder / f"{_PREFIX}{key}.lock"
-            self._lock = open_locked(self._lock_path, "another run is uploading this file")
+            self._lock, _ = open_locked(self._lock_path, "another run is uploading this file")
 
     def load(self) -> SavedUpload | None:
         """Read what an earlier run has left; None if that is nothing, or not to be trusted."""
@@ -81,7 +80,7 @@ class UploadStore:
         with disk_errors(self._path):
             with _created(new) as descriptor:
                 write_all(descriptor, render(record))
-                os.fsync(descriptor)
+                sync_file(descriptor)
             os.replace(new, self._path)
             sync_directory(self._path.parent)
 

@@ -27,7 +27,6 @@ WATCH: ContextVar[Callable[[], object] | None] = ContextVar("WATCH", default=Non
 """Called in this thread ten times a second, while a request is sent and its response awaited."""
 
 TICK = 0.1  # seconds
-_LONGEST_HEAD = 3  # times the longest silence
 _STEP = 1 << 16  # bytes handed to the system at once
 _PEEKED = 1 << 16
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1[0-9][0-9][^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n")
@@ -60,13 +59,13 @@ class Watched(HTTPConnection):
         return super().getresponse()
 
 
-def _wait_to_send(line: socket.socket, stall: float | None, watch: Callable[[], object]) -> None:
+def _wait_to_send(line: socket.socket, longest: float | None, watch: Callable[[], object]) -> None:
     """Wait until some bytes can be sent.
 
     :raises BrokenPipeError: if there is a response, or seems to be.
     :raises TimeoutError: if the receiver takes nothing for too long.
     """
-    deadline = _deadline(stall)
+    deadline = _deadline(longest)
     while not wait_for_write(line, TICK):
         watch()
         _heed_response(line)
@@ -93,8 +92,8 @@ def is_interim(text: bytes) -> bool:
     return bool(text) and (not rest or rest[:10] in (b"HTTP/1.1 1", b"HTTP/1.0 1"))
 
 
-def _wait_for_response(line: socket.socket, stall: float | None, watch: Callable[[], object]) -> None:
-    deadline = _deadline(stall)
+def _wait_for_response(line: socket.socket, longest: float | None, watch: Callable[[], object]) -> None:
+    deadline = _deadline(longest)
     pending = getattr(line, "pending", lambda: 0)  # bytes that TLS has already decrypted
     while not pending() and not wait_for_read(line, TICK):
         watch()
@@ -103,13 +102,13 @@ def _wait_for_response(line: socket.socket, stall: float | None, watch: Callable
 
 
 @contextlib.contextmanager
-def _hanging_up_after(line: socket.socket, stall: float | None) -> Iterator[None]:
-    """End a connection whose response head comes byte by byte, for ever."""
+def _hanging_up_after(line: socket.socket, longest: float | None) -> Iterator[None]:
+    """End a connection whose response head comes byte by byte, for ever: it may take as long as its first byte."""
     def hang_up() -> None:
         with contextlib.suppress(OSError):
             line.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(_LONGEST_HEAD * (stall or 1.0), hang_up)
+    timer = threading.Timer(1.0 if longest is None else longest, hang_up)
     timer.daemon = True
     timer.start()
     try:
@@ -118,5 +117,5 @@ def _hanging_up_after(line: socket.socket, stall: float | None) -> Iterator[None
         timer.cancel()
 
 
-def _deadline(stall: float | None) -> float:
-    return float("inf") if stall is None else time.monotonic() + stall
+def _deadline(longest: float | None) -> float:
+    return float("inf") if longest is None else time.monotonic() + longest

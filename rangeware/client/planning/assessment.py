@@ -7,13 +7,23 @@ enough bytes before the part must be there to be compared (the overlap). ``plann
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
+from ...http.dates import EPOCH, parse_http_date
 from ...http.ranges import ByteRange
+from ..texts import status_text
+from .codings import around, question
 from .response_head import FileVersion, ResponseHead
 
-_PASSING_TROUBLE = {408, 425, 429, 500, 502, 503, 504}
+_PASSING_TROUBLE = {
+    202,  # the file is still being made (RFC 9110 15.3.3)
+    408, 425, 429, 500, 502, 503, 504,
+    509, *range(520, 531), 598, 599,  # of hosters, content delivery networks and proxies, about the server behind
+}
+_PLACEHOLDER = 1980  # the last year of dates that stand for none
+_LONGEST_LEAD = 1 << 21  # bytes: caches that keep blocks begin with a whole one, often of 1 MiB
 
 
 class RangeRequest(NamedTuple):
@@ -70,21 +80,25 @@ class Assessment(NamedTuple):
 
 def assess(
     request: RangeRequest, known: FileVersion | None, head: ResponseHead, *, seen: FileVersion | None = None,
-    enough: bool = True,
+    enough: bool = True, has_digest: bool = False, names: Sequence[str] = (), decode: bool | None = None,
 ) -> Assessment:
     """Assess the response to a request.
 
     :param known: the version that was begun; None if nothing is there yet.
     :param seen: any version that this URL has had, to tell the file from an error page with status 200.
     :param enough: True if the overlap of the request suffices where no strong validator vouches for the version.
+    :param has_digest: True if the caller knows the digest of the file, which decides in the end.
+    :param names: the names that the file has, which may tell that it is compressed itself.
+    :param decode: the caller's choice if it has another coding: see ``codings.question``.
     """
+    unasked = question(around(head.codings, names, head.media_type), decode)
     if head.status == 206:
-        return _assess_part(request, known, head, enough)
+        return _assess_part(request, known, head, unasked, enough=enough, has_digest=has_digest)
     if head.status == 200:
-        return _assess_whole(known, seen or known, head)
+        return _assess_whole(request, known, seen or known, head, unasked)
     if head.status == 416 and request.ranged:
         return _assess_unsatisfied(request, known, head)
-    reason = f"the server answers {head.status}"
+    reason = status_text(head.status, head.address or request.address, head.date("date"))
     if head.status in _PASSING_TROUBLE:
         return Assessment(Outcome.RETRY, reason)
     if known is None and seen is None:
@@ -92,10 +106,13 @@ def assess(
     return Assessment(Outcome.RETRY_ORIGINAL_URL, reason)
 
 
-def _assess_part(request: RangeRequest, known: FileVersion | None, head: ResponseHead, enough: bool) -> Assessment:
+def _assess_part(
+    request: RangeRequest, known: FileVersion | None, head: ResponseHead, unasked: str, *, enough: bool,
+    has_digest: bool,
+) -> Assessment:
     content_range = head.content_range
     part = content_range.part if content_range is not None else None
-    reason = _misfit(request, part, head)
+    reason = _misfit(request, part, head) or unasked
     if reason or part is None:
         return Assessment(Outcome.UNUSABLE if known is not None else Outcome.NO_RANGES, reason)
     found = head.version()
@@ -103,7 +120,7 @@ def _assess_part(request: RangeRequest, known: FileVersion | None, head: Respons
         return Assessment(Outcome.NO_RANGES, "a part instead of the whole file")
     if known is None:
         return Assessment(Outcome.ACCEPT, part=part)
-    difference = known.difference(found)
+    difference = "" if _is_copy(known, found, has_digest) else known.difference(found)
     if found.complete_length is not None and found.complete_length < request.new_from:
         return Assessment(Outcome.CHANGED, f"only {found.complete_length} bytes")
     if difference and known.shares_validator(found):
@@ -121,21 +138,31 @@ def _misfit(request: RangeRequest, part: ByteRange | None, head: ResponseHead) -
         return "several parts instead of one"
     if part is None:
         return "a part without a valid Content-Range"
-    if part.first_pos != request.first_pos:
+    # A part that begins earlier has a longer overlap. What comes after the last byte asked for can be left unread.
+    if not request.first_pos - _LONGEST_LEAD <= part.first_pos <= request.first_pos:
         return f"bytes from {part.first_pos} on instead of those from {request.first_pos} on"
-    if request.last_pos is not None and part.last_pos > request.last_pos:
-        return f"bytes up to {part.last_pos} instead of those up to {request.last_pos}"
-    if head.coding:
-        return f"a part with Content-Encoding {head.coding}, which was not asked for"
     if not head.has_clear_end or head.content_length not in (None, part.length):
         return "a Content-Length that does not fit the part"
     return ""
 
 
-def _assess_whole(known: FileVersion | None, seen: FileVersion | None, head: ResponseHead) -> Assessment:
-    if head.coding:
-        return Assessment(Outcome.FAIL if seen is None else Outcome.UNUSABLE,
-                          f"the server sends the file with Content-Encoding {head.coding}, which was not asked for")
+def _is_copy(known: FileVersion, found: FileVersion, has_digest: bool) -> bool:
+    """True if the file may be the same on another server of a cluster, which makes entity tags of its own.
+
+    It has the same length, and the same date, which is a strong validator; or the digest decides. The overlap has to
+    be the same as well. A date of 1980 or before is none: build tools give it to every version of a file.
+    """
+    has_length = known.complete_length is not None and known.complete_length == found.complete_length
+    date = parse_http_date(known.last_modified or "", EPOCH.replace(year=2000)) if known.dated and found.dated else None
+    has_date = date is not None and date.year > _PLACEHOLDER and known.last_modified == found.last_modified
+    return has_length and known.codings == found.codings and (has_date or has_digest)
+
+
+def _assess_whole(
+    request: RangeRequest, known: FileVersion | None, seen: FileVersion | None, head: ResponseHead, unasked: str
+) -> Assessment:
+    if unasked:
+        return Assessment(Outcome.FAIL if seen is None else Outcome.UNUSABLE, unasked)
     if not head.has_clear_end:
         return Assessment(Outcome.UNUSABLE, "the server sends a Content-Length or Transfer-Encoding that is malformed")
     if "content-range" in head.fields:
@@ -146,7 +173,12 @@ def _assess_whole(known: FileVersion | None, seen: FileVersion | None, head: Res
             Outcome.NOT_THE_FILE, f"the server sends something else ({found.media_type or 'without a type'})")
     if known is None:
         return Assessment(Outcome.ACCEPT)
-    difference = known.difference(found)
+    is_short = found.complete_length is not None and found.complete_length < request.new_from
+    difference = known.difference(found) or (f"only {found.complete_length} bytes" if is_short else "")
+    is_other_length = known.complete_length not in (None, found.complete_length)
+    is_perhaps_slice = request.first_pos and (is_other_length or is_short) and not found.has_validator
+    if is_perhaps_slice:  # of a new version
+        return Assessment(Outcome.CHANGED, difference or "the server sends no length any more")
     is_contradiction = difference and known.shares_validator(found)
     return Assessment(Outcome.UNUSABLE if is_contradiction else Outcome.RESTART, difference)
 
@@ -168,7 +200,8 @@ def _assess_unsatisfied(request: RangeRequest, known: FileVersion | None, head: 
     content_range = head.content_range
     if content_range is None or content_range.complete_length is None:
         return Assessment(Outcome.UNUSABLE, "the server refuses the range without saying how long the file is")
-    found = head.version()._replace(complete_length=content_range.complete_length, media_type=None)
+    found = head.version()._replace(
+        complete_length=content_range.complete_length, media_type=None, codings=known.codings)
     difference = known.difference(found)
     if not difference and content_range.complete_length == request.new_from:
         # A request with an overlap asked for bytes before the end, which a file of this length has.

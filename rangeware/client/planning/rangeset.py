@@ -42,13 +42,23 @@ class RangeSet:
                 first_pos, last_pos = min(first_pos, each.first_pos), max(last_pos, each.last_pos)
         self._parts = sorted([*apart, ByteRange(first_pos, last_pos)])
 
+    def without(self, parts: Iterable[ByteRange]) -> RangeSet:
+        """Make a set that lacks these bytes."""
+        removed = RangeSet(parts)
+        kept: list[ByteRange] = []
+        for each in self._parts:
+            cut = (ByteRange(max(gap.first_pos, each.first_pos), min(gap.last_pos, each.last_pos))
+                   for gap in removed.gaps(each.next_pos))
+            kept += (part for part in cut if part.length > 0)
+        return RangeSet(kept)
+
     def covers(self, part: ByteRange) -> bool:
         """True if each of these bytes is in the set."""
         return any(each.first_pos <= part.first_pos and part.last_pos <= each.last_pos for each in self._parts)
 
     def length_before(self, pos: int) -> int:
-        """The number of bytes in the set that stand directly before ``pos``; 0 if a range does not end there."""
-        return next((pos - each.first_pos for each in self._parts if each.next_pos == pos), 0)
+        """The number of bytes in the set that stand directly before ``pos``."""
+        return next((pos - each.first_pos for each in self._parts if each.first_pos < pos <= each.next_pos), 0)
 
     def gaps(self, complete_length: int) -> list[ByteRange]:
         """The bytes that are missing in a file of this length, in bytes."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ...http.dates import EPOCH, parse_http_date
 from ...http.etags import EntityTag, parse_entity_tag
 from ...http.ranges import ContentRange, parse_complete_length, parse_content_range
+from .codings import parse_codings
 
 _SECOND = timedelta(seconds=1)
 _LONGEST_WAIT = 10**6  # seconds
@@ -26,6 +27,8 @@ class FileVersion(NamedTuple):
     :param dated: True if Last-Modified is a strong validator: at least a second older than Date (8.8.2.2).
     :param complete_length: in bytes; None while it is unknown.
     :param media_type: of Content-Type, in lower case.
+    :param codings: of Content-Encoding. Ranges are of the coded bytes (RFC 9110 14.2): another coding is another
+        file, byte for byte.
     """
 
     etag: EntityTag | None = None
@@ -33,6 +36,7 @@ class FileVersion(NamedTuple):
     dated: bool = False
     complete_length: int | None = None
     media_type: str | None = None
+    codings: tuple[str, ...] = ()
 
     @property
     def if_range(self) -> str | None:
@@ -61,6 +65,9 @@ class FileVersion(NamedTuple):
         """The mark that shows ``other`` to be another version, as text for a person; ``""`` if none does."""
         if None not in (self.complete_length, other.complete_length) and self.complete_length != other.complete_length:
             return f"{other.complete_length} bytes instead of {self.complete_length}"
+        if other.codings != self.codings and not (self.is_vouched_for_by(other) and not other.codings):
+            # RFC 9110 15.3.7: a part that was asked for with If-Range need not name the coding once more.
+            return f"Content-Encoding {_named(other.codings)} instead of {_named(self.codings)}"
         if self.etag is not None and other.etag is not None:
             return "" if self.etag.weakly_matches(other.etag) else f"ETag {other.etag} instead of {self.etag}"
         if None not in (self.last_modified, other.last_modified) and self.last_modified != other.last_modified:
@@ -77,11 +84,20 @@ class FileVersion(NamedTuple):
         return self.if_range is not None and self.if_range == other.if_range
 
 
+def _named(codings: tuple[str, ...]) -> str:
+    return ", ".join(codings)[:100] or "none"
+
+
 class ResponseHead(NamedTuple):
-    """The head of a response. ``fields``: names in lower case, repeated lines joined by a comma."""
+    """The head of a response.
+
+    :param fields: names in lower case, repeated lines joined by a comma.
+    :param address: the URL that answered.
+    """
 
     status: int
     fields: Mapping[str, str]
+    address: str = ""
 
     @property
     def content_range(self) -> ContentRange | None:
@@ -112,10 +128,9 @@ class ResponseHead(NamedTuple):
         return "content-length" not in self.fields or self.content_length is not None
 
     @property
-    def coding(self) -> str:
-        """The content coding; ``""`` for none."""
-        coding = self.fields.get("content-encoding", "").strip().lower()
-        return "" if coding == "identity" else coding
+    def codings(self) -> tuple[str, ...]:
+        """The content codings, in the order in which they were applied."""
+        return parse_codings(self.fields.get("content-encoding", ""))
 
     @property
     def media_type(self) -> str | None:
@@ -127,7 +142,7 @@ class ResponseHead(NamedTuple):
         tag = parse_entity_tag(self.fields.get("etag", ""))
         last_modified = self.fields.get("last-modified", "").strip() or None
         return FileVersion(tag if tag.quoted else None, last_modified, self._is_dated(), self._complete_length(),
-                           self.media_type)
+                           self.media_type, self.codings)
 
     def _complete_length(self) -> int | None:
         if self.status != 206:

@@ -51,18 +51,20 @@ class DownloadState:
     :param url: the URL asked for, without what is secret in it.
 
     :ivar address: the URL to ask, which a redirect may have changed.
+    :ivar slowest_answer: the seconds that the slowest response has taken to begin.
     :ivar fetches: the requests under way.
     :ivar version: the version that was begun; None before the first response.
     :ivar finished: the bytes that are in the part file.
     :ivar checks: the comparisons that are still to be made.
+    :ivar widened: the bytes of overlap wanted where shorter ones proved nothing, by the position after them.
     :ivar is_verified: False as long as the bytes of an earlier run may be of another version than today's file.
-    :ivar needs_long_overlap: True once a response came without the validator that was asked for.
     :ivar serves_ranges: True if the last accepted response was a 206.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.address = url
+        self.slowest_answer = 0.0
         self.fetches: list[RangeFetch] = []
         self.reset(None)
 
@@ -72,8 +74,8 @@ class DownloadState:
         self.version = None if saved is None else saved.version
         self.finished = RangeSet(() if saved is None else saved.finished)
         self.checks = list(() if saved is None else saved.checks)
+        self.widened: dict[int, int] = {}
         self.is_verified = saved is None
-        self.needs_long_overlap = False
         self.serves_ranges = False
 
     def abandon_fetches(self) -> None:
@@ -104,8 +106,25 @@ class DownloadState:
         return self.is_verified and not self.fetches and self.finished.length == self.complete_length
 
     def due_checks(self) -> list[OverlapCheck]:
-        """The comparisons whose bytes are all there."""
-        return [check for check in self.checks if self.finished.covers(check.part)]
+        """The comparisons whose bytes are all there, and which may prove something."""
+        return [check for check in self.checks if self.finished.covers(check.part) and not self._is_too_short(check)]
+
+    def _is_too_short(self, check: OverlapCheck) -> bool:
+        return check.part.length < self.widened.get(check.part.next_pos, 0)
+
+    def next_recheck(self) -> tuple[int, int] | None:
+        """The next seam to be compared over more bytes, as an empty range that begins there."""
+        short = [check for check in self.checks if self._is_too_short(check)]
+        asked = {each.request.new_from for each in self.fetches}
+        asked |= {check.part.next_pos for check in self.checks if check not in short}
+        seams = (check.part.next_pos for check in short)
+        return next(((seam, seam - 1) for seam in seams if seam not in asked), None)
+
+    def settle(self, check: OverlapCheck) -> None:
+        """Drop a comparison that has been made, and those that it was made for."""
+        is_widened = self.widened.pop(check.part.next_pos, None) is not None
+        seam = check.part.next_pos if is_widened else None
+        self.checks = [each for each in self.checks if each != check and each.part.next_pos != seam]
 
     @property
     def is_divisible(self) -> bool:

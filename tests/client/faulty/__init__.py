@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from tests.client.faulty import changes, connections, contents, cuts, framing, heads, lies, redirects, statuses
+from tests.client.faulty import (
+    changes,
+    checksums,
+    clusters,
+    codings,
+    connections,
+    contents,
+    cuts,
+    dialects,
+    fields,
+    framing,
+    heads,
+    lies,
+    redirects,
+    seams,
+    statuses,
+)
 from tests.client.faulty.table import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -10,9 +26,15 @@ FAULTS: tuple[Fault, ...] = (
     *changes.FAULTS,
     *lies.FAULTS,
     *contents.FAULTS,
+    *checksums.FAULTS,
+    *codings.FAULTS,
     *statuses.FAULTS,
     *redirects.FAULTS,
     *connections.FAULTS,
     *framing.FAULTS,
     *heads.FAULTS,
+    *fields.FAULTS,
+    *seams.FAULTS,
+    *dialects.FAULTS,
+    *clusters.FAULTS,
 )

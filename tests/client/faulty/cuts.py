@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.client.fault_server import Act, Call
-from tests.client.faulty.table import NETWORK, Fault, chunked, cut_at, plainly
+from tests.client.faulty.changes import no_validators
+from tests.client.faulty.table import NETWORK, RIGHT_SHA256, Fault, Spoil, chunked, cut_at, plainly
 
 _CUT = 60_000  # bytes of content: less than the shortest answer to the first request of any run
 
@@ -29,6 +30,15 @@ def _hang_up_before_head(times: int) -> Act:
             call.send(call.reply)
 
     return act
+
+
+def _cut_in_half(call: Call) -> None:
+    call.send_cut(call.reply, (len(call.reply.content) + 1) // 2)
+
+
+def _cut_in_half_without_ranges(call: Call) -> None:
+    reply = plainly(call)
+    call.send_cut(reply, (len(reply.content) + 1) // 2)
 
 
 def _cut_head(times: int) -> Act:
@@ -116,10 +126,36 @@ def _cut_without_ranges(call: Call) -> None:
 _ENDLESS = "a head has to end"
 _FEWER_TRIES = {"tries": 2}  # each takes its time
 
+def _cut_short(length: int, spoil: Spoil = lambda reply: reply) -> Act:
+    """Forty responses that are shorter than an overlap; not all, which would take a hundred of them."""
+
+    def act(call: Call) -> None:
+        call.send_cut(spoil(call.reply), length if call.number < 40 else _CUT)
+
+    return act
+
+
 FAULTS = (
     Fault("cut once", _cut_once, why="the rest can be asked for"),
     Fault("cut after 60 kB each time", cut_at(_CUT), why="each answer brings progress"),
     Fault("cut after 20 kB each time", cut_at(20_000), why="less than an overlap of 64 KiB, yet progress can be made"),
+    Fault("cut after 4 kB forty times", _cut_short(4_000), why="less than an overlap of 4 KiB; a strong ETag vouches"),
+    Fault(
+        "cut after 8 kB each time, no validators",
+        cut_at(8_000, no_validators),
+        NETWORK,
+        "less than the overlap that has to vouch",
+        before=cut_at(10**9, no_validators),
+    ),
+    Fault(
+        "cut after 8 kB forty times, no validators, --sha256",
+        _cut_short(8_000, no_validators),
+        why="the digest decides",
+        before=cut_at(10**9, no_validators),
+        options={"sha256": RIGHT_SHA256},
+    ),
+    Fault("cut in half each time", _cut_in_half, why="each answer brings progress"),
+    Fault("cut in half each time, no ranges", _cut_in_half_without_ranges, NETWORK, "never more than half"),
     Fault("cut after 60 kB each time, by RST", _reset_each_time, why="the rest can be asked for"),
     Fault("cut after the head each time", cut_at(0), NETWORK, "never a byte"),
     Fault("last byte never comes", _lose_last_byte, NETWORK, "each answer lacks its last byte"),

@@ -19,6 +19,7 @@ from tests.client.faulty.table import (
 _EITHER = f"{RIGHT}|{NETWORK}"
 _WRONG_LENGTH = "RFC 9112 6.3: no length; but Content-Range has one"
 _NO_LENGTH = "RFC 9112 6.3: cannot be recovered from"
+_LIST = "RFC 9110 8.6: a list of the same length counts as one"
 _BOTH = "RFC 9112 6.3: may be read, or refused"
 _BAD_CHUNK = "RFC 9112 7.1: not to the grammar"
 
@@ -154,8 +155,8 @@ FAULTS = (
     Fault("Content-Length and Content-Range too large", _too_long_with_ranges, NETWORK, "never whole"),
     Fault("two Content-Lengths", _then_hang_up(_lengths("{length}", "1{length}")), _EITHER, _WRONG_LENGTH),
     Fault("two Content-Lengths, small one first", _then_hang_up(_lengths("1000", "{length}")), _EITHER, _WRONG_LENGTH),
-    Fault("the same Content-Length twice", always(_lengths("{length}", "{length}")), _EITHER, _BOTH),
-    Fault("Content-Length: n, n", always(_lengths("{length}, {length}")), _EITHER, _BOTH),
+    Fault("the same Content-Length twice", always(_lengths("{length}", "{length}")), why=_LIST),
+    Fault("Content-Length: n, n", always(_lengths("{length}, {length}")), why=_LIST),
     Fault("Content-Length: n, m", _then_hang_up(_lengths("1000, {length}")), _EITHER, _WRONG_LENGTH),
     Fault("Content-Length negative", _then_hang_up(_lengths("-{length}")), _EITHER, _WRONG_LENGTH),
     Fault("Content-Length with a sign", _then_hang_up(_lengths("+{length}")), _EITHER, _WRONG_LENGTH),

@@ -91,6 +91,7 @@ def _bare_newlines(call: Call) -> None:
 
 _NO_HTTP = "no HTTP"
 _TOO_MUCH = "may be read, or refused as too much"
+_PASSED = "the other lines are good"
 _BAD = "RFC 9112 allows to read or to refuse it"
 
 FAULTS = (
@@ -104,11 +105,11 @@ FAULTS = (
     Fault("status of two digits", _status_line(b"HTTP/1.1 20 OK"), NETWORK, "not to the grammar"),
     Fault("status garbage", _status_line(b"HTTP/1.1 fine OK"), NETWORK, "not to the grammar"),
     Fault("status line of 100 kB", _status_line(b"HTTP/1.1 200 " + b"O" * 100_000), _EITHER, _TOO_MUCH),
-    Fault("field line of 100 kB", _inserted(b"X-Long: " + b"x" * 100_000 + b"\r\n"), _EITHER, _TOO_MUCH),
-    Fault("10,000 field lines", _inserted(b"X-More: yes\r\n" * 10_000), _EITHER, _TOO_MUCH),
-    Fault("field line folded", _inserted(b"X-Folded: a\r\n b\r\n"), _EITHER, _BAD),
-    Fault("NUL in a field", _inserted(b"X-Nul: a\0b\r\n"), _EITHER, _BAD),
-    Fault("field line without a colon", _inserted(b"no colon here\r\n", hangs_up=True), _EITHER, _BAD),
+    Fault("field line of 100 kB", _inserted(b"X-Long: " + b"x" * 100_000 + b"\r\n"), NETWORK, "longer than 64 KiB"),
+    Fault("10,000 field lines", _inserted(b"X-More: yes\r\n" * 10_000), NETWORK, "more than 5,000"),
+    Fault("field line folded", _inserted(b"X-Folded: a\r\n b\r\n"), why="RFC 9112 5.2: replaced by a blank"),
+    Fault("NUL in a field", _inserted(b"X-Nul: a\0b\r\n"), why="RFC 9110 5.5: replaced by a blank"),
+    Fault("field line without a colon", _inserted(b"no colon here\r\n", hangs_up=True), why=_PASSED),
     Fault("field line without a colon, cut", _cut_after_bad_line, _EITHER, "what has come may be gone on with"),
     Fault(
         "field line without a colon, cut, no length allowed",
@@ -118,6 +119,6 @@ FAULTS = (
         resumed=f"{NETWORK}|{CHANGED}",
         options={"allow_unknown_length": True},
     ),
-    Fault("field name with a blank", _inserted(b"Bad name : x\r\n", hangs_up=True), _EITHER, _BAD),
+    Fault("field name with a blank", _inserted(b"Bad name : x\r\n", hangs_up=True), why=_PASSED),
     Fault("bare newlines", _bare_newlines, _EITHER, _BAD),
 )

@@ -16,7 +16,7 @@ class NetworkError(Exception):
     kept = "what came so far"
 
 
-def naive_download(url: str, path: Path, *, tries: int = 6, stall: float = 1.0, **_: object) -> None:
+def naive_download(url: str, path: Path, *, tries: int = 6, timeout: float = 1.0, **_: object) -> None:
     """Appends to ``path.part`` until as much has come as the first answer said."""
     part = path.with_name(path.name + ".part")
     part.touch()
@@ -24,7 +24,7 @@ def naive_download(url: str, path: Path, *, tries: int = 6, stall: float = 1.0, 
     while failures < tries:
         request = urllib.request.Request(url, headers={"Range": f"bytes={part.stat().st_size}-"})
         try:
-            with urllib.request.urlopen(request, timeout=stall) as answer, part.open("ab") as file:
+            with urllib.request.urlopen(request, timeout=timeout) as answer, part.open("ab") as file:
                 length = answer.headers["Content-Length"]
                 wanted = file.tell() + int(length) if length else None
                 while block := answer.read(65536):

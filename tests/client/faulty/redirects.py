@@ -86,10 +86,22 @@ def _other_file_after(call: Call) -> None:
     call.send(call.reply)
 
 
+def _by_cookie(call: Call) -> None:
+    """The first address redirects, and sets a cookie; the other serves the file only to those who bring it."""
+    if call.request.target == "/file.bin":
+        call.bite()
+        call.send(page(302, ("Location", "/real"), ("Set-Cookie", "pass=1; Path=/; HttpOnly")))
+    elif "pass=1" in call.request.field("cookie"):
+        call.send_cut(call.reply, 150_000)
+    else:
+        call.send(page(403))
+
+
 _ELSEWHERE = "http and https only"
 
 FAULTS = (
     *(Fault(f"{status} to the file, cut", _through(status, "/real")) for status in (301, 302, 303, 307, 308)),
+    Fault("redirect with a cookie that is needed", _by_cookie, why="RFC 6265", before=_signed),
     Fault("redirect by a full address", _through(302, "http://127.0.0.1:{port}/real")),
     Fault("redirect without scheme", _through(302, "//127.0.0.1:{port}/real")),
     Fault("redirect to itself", _to("/file.bin"), NETWORK, "a loop"),

@@ -37,7 +37,7 @@ class Fault(NamedTuple):
     ``ends``: the honest ends, joined by "|"; ``four`` and ``resumed`` where they differ. ``before`` is how the server
     behaved in the run whose partial file is resumed, ``between`` what happens to the file after that run. ``spares``:
     the scenarios in which the fault need not be met. ``options`` are given to the download; `RIGHT_SHA256` stands for
-    the digest of the newest version.
+    the digest of the newest version, and so does "right" behind the algorithm of ``checksum``.
     """
 
     name: str

@@ -37,7 +37,7 @@ _ATTEMPTS = 5  # on a busy machine, a connection may be cut before the client ha
 _PATIENCE = 30.0  # seconds after which a run hangs
 _MORE_PATIENCE = (2, 4)  # times as long until a server is held to stall
 _EXIT_CODES = {"NetworkError": 2, "ChangedError": 3, "DigestError": 4, "DiskError": 5}
-_SHORT = {"stall": 0.6, "tries": 6, "first_delay": 0.01, "longest_delay": 0.05}
+_SHORT = {"timeout": 0.6, "first_byte": 0.6, "tries": 6, "first_delay": 0.01, "longest_delay": 0.05}
 _ONE_STREAM = {"segments": 1}
 _FOUR_SEGMENTS = {"segments": 4, "segment_size": 16_384, "worthwhile": 0}
 
@@ -116,7 +116,7 @@ class Trial:
         self.has_refused_bytes = False  # a digest did not fit: what came is set aside for good
         has_four = scenario in (FOUR, FOUR_RESUMED)
         self.options: dict[str, Any] = {**_SHORT, **(_FOUR_SEGMENTS if has_four else _ONE_STREAM)}
-        self.options["stall"] *= patience
+        self.options |= {name: self.options[name] * patience for name in ("timeout", "first_byte")}
         self.server = FaultServer(pause=0.004 if has_four else 0)
         self.server.patience = 0.4 if has_four else 0
 
@@ -142,16 +142,20 @@ class Trial:
         options = dict(self.fault.options)
         if options.get("sha256") == RIGHT_SHA256:
             options["sha256"] = hashlib.sha256(self.server.version.content).hexdigest()
+        if options.get("checksum", "").endswith(":right"):
+            algorithm = options["checksum"].partition(":")[0]
+            options["checksum"] = f"{algorithm}:{hashlib.new(algorithm, self.server.version.content).hexdigest()}"
         return options
 
     def _break_off(self) -> None:
         """An earlier run that leaves a partial file."""
         server = self.server
         content = server.version.content
+        kept = {name: value for name, value in self.fault.options.items() if name == "decode"}
         for _ in range(_ATTEMPTS):
             server.behave_as(self.fault.before)
             server.budget = _BUDGET
-            ended = run_in_time(self.get, server.url, self.folder / NAME, **{**self.options, "tries": 1})
+            ended = run_in_time(self.get, server.url, self.folder / NAME, **{**self.options, "tries": 1, **kept})
             server.budget = None
             if content and not (ended and type(ended.error).__name__ == NETWORK):
                 self.complaints.append(f"the earlier run ended {ended}")
@@ -167,7 +171,7 @@ class Trial:
         server = self.server
         server.behave_as(behave)
         server.path = f"/{NAME}"
-        options = {key: value for key, value in self.fault.options.items() if key != "sha256"}
+        options = {key: value for key, value in self.fault.options.items() if key not in ("sha256", "checksum")}
         outcome = self._run([server.version], **options)
         if outcome.end != RIGHT:
             self.complaints.append(f"ended {outcome.end} when the server was well again")

@@ -1,0 +1,276 @@
+"""Requests and hostile servers: whatever they do, there is a report or a clear error, within bounds."""
+
+from __future__ import annotations
+
+import threading
+import time
+import tracemalloc
+
+import pytest
+import urllib3
+
+import rangeware.check
+from rangeware.check import InvalidOption, NetworkError, Report, check
+from rangeware.check.sending import Sender
+from rangeware.check.values import Probe
+from rangeware.client.io.transport import parse_address
+from rangeware.client.options import TransferOptions
+from tests.client.fault_server import Call, FaultServer, Version, page
+from tests.client.tls import Authority
+
+
+@pytest.fixture
+def server():
+    with FaultServer() as server:
+        yield server
+
+
+def test_a_report(server):
+    report = check(server.url)
+    assert isinstance(report, Report)
+    assert (report.url, report.verdict) == (server.url, "limited")
+    assert report.requests == len(server.requests) == 21
+    assert 0 < report.bytes <= 2 << 20
+    assert report.finding("one_range").status == "good"
+    assert report.finding("nothing") is None
+
+
+def test_each_request_has_a_connection_of_its_own_and_one_is_open_at_a_time():
+    most = 0
+
+    def act(call: Call) -> None:
+        nonlocal most
+        until = time.monotonic() + 5
+        while call.server.open_connections > 1 and time.monotonic() < until:
+            time.sleep(0.001)  # one that was closed may not be noticed yet
+        most = max(most, call.server.open_connections)
+        call.send(call.reply)
+
+    with FaultServer(act) as server:
+        check(server.url)
+        assert server.connections == len(server.requests)
+        assert most == 1
+        assert {request.field("connection") for request in server.requests} == {"close"}
+
+
+def test_a_large_file_is_not_read(server):
+    server.change(Version.make(2, 40 << 20))
+    report = check(server.url)
+    assert report.bytes <= 3 << 20
+    assert report.finding("one_range").status == "good"
+
+
+def test_bytes_are_bounded(server):
+    sender = Sender(parse_address(server.url), TransferOptions(), 20, 100)
+    answers = [sender.send(Probe("x", "GET", {}, 1 << 20)) for _ in range(12)]
+    assert sum(len(answer.content) for answer in answers) == sender.received == 100
+    assert [answer.was_asked for answer in answers] == [True] * 9 + [False] * 3
+    assert answers[-1].failure == "not asked, since no bytes were left"
+    assert sender.requests == 9
+
+
+def test_few_bytes_will_do_for_a_good_server(server):
+    report = check(server.url, max_bytes=65_536)
+    assert (report.verdict, report.bytes <= 65_536) == ("limited", True)
+    assert not [finding.name for finding in report.findings if finding.status == "unknown"]
+
+
+def test_redirects_are_followed_and_told(server):
+    def act(call: Call) -> None:
+        if call.request.target == "/file.bin":
+            call.send(page(302, ("Location", "/other.bin")))
+        else:
+            call.send(call.reply)
+
+    server.behave_as(act)
+    report = check(server.url)
+    assert "After 1 redirect, at" in report.finding("url").detail
+    assert sum(request.target == "/file.bin" for request in server.requests) == 1
+    assert report.url == server.url
+
+
+@pytest.mark.parametrize(("location", "words"), [
+    ("/file.bin", "more than 10 redirects"), ("file:///etc/passwd", "not an http or https URL"), ("", "more than"),
+])
+def test_redirects_that_lead_nowhere(server, location, words):
+    server.behave_as(lambda call: call.send(page(302, ("Location", location))))
+    with pytest.raises(NetworkError, match=words):
+        check(server.url)
+    assert len(server.requests) in (1, 11)  # and not once more
+
+
+@pytest.mark.parametrize(("url", "words"), [
+    ("ftp://host/x", "not an http"), ("http://[::1", "not a URL"), ("http://127.0.0.1:1/", "cannot connect"),
+    ("http://no.such.host.invalid/", "no host with this name|cannot connect"),
+])
+def test_nothing_can_be_said(url, words):
+    with pytest.raises(NetworkError, match=words):
+        check(url, timeout=10)
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"max_bytes": 65_535}, "max_bytes"), ({"timeout": 0}, "timeout"), ({"timeout": "x"}, "timeout"),
+    ({"headers": {"If-Range": "x"}}, "If-Range"), ({"headers": {"A": "b\r\nc"}}, "one line"),
+    ({"cacert": "/no"}, "cacert"),
+])
+def test_options_are_checked(options, words):
+    with pytest.raises(InvalidOption, match=words):
+        check("https://127.0.0.1/", **options)
+
+
+def test_the_caller_s_pool_and_trace(server):
+    lines = []
+    pool = urllib3.PoolManager()
+    report = check(server.url, pool=pool, trace=lines.append, headers={"X-A": "1"})
+    assert report.finding("one_range").status == "good"
+    assert len(lines) == 2 * report.requests
+    assert {request.field("x-a") for request in server.requests} == {"1"}
+    pool.clear()
+
+
+def test_certificates(tmp_path):
+    authority = Authority(tmp_path)
+    with FaultServer(tls=authority.context()) as server:
+        with pytest.raises(NetworkError, match="not trusted"):
+            check(server.url)
+        assert check(server.url, cacert=authority.path).finding("one_range").status == "good"
+        assert check(server.url, insecure=True).finding("one_range").status == "good"
+
+
+def test_a_server_that_does_not_answer(server):
+    server.behave_as(lambda call: call.line.stall())
+    begun = time.monotonic()
+    with pytest.raises(NetworkError, match="it took longer than|nothing|in time"):
+        check(server.url, timeout=0.8)
+    assert time.monotonic() - begun < 4
+
+
+def test_a_head_without_end(server):
+    def act(call: Call) -> None:
+        call.line.send(b"HTTP/1.1 200 OK\r\n")
+        while not call.server.closing.wait(0.02):
+            call.line.send(b"X-More: and more\r\n")
+
+    server.behave_as(act)
+    begun = time.monotonic()
+    with pytest.raises(NetworkError):
+        check(server.url, timeout=0.8)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_head_that_drips(server):
+    """It is HTTP, although what has come of it by then does not look so."""
+    server.behave_as(lambda call: call.line.send_slowly(call.reply.head(), 1, 0.3))
+    with pytest.raises(NetworkError, match="it did not come in time"):
+        check(server.url, timeout=0.8)
+
+
+def test_content_that_drips(server):
+    """A byte at a time: the check ends in time, and says what it could not find out."""
+    def act(call: Call) -> None:
+        call.line.send(call.reply.head())
+        if call.request.method != "HEAD":
+            call.line.send_slowly(call.reply.content, 1, 0.05)
+
+    server.behave_as(act)
+    begun = time.monotonic()
+    report = check(server.url, timeout=1.2)
+    assert time.monotonic() - begun < 5
+    assert report.finding("several").status == "unknown"
+    assert "only" in report.finding("from_start").detail
+
+
+def test_a_server_that_stops_in_the_midst(server):
+    """What does not come because our time is over is not held against the server."""
+    def act(call: Call) -> None:
+        if call.number < 3:
+            call.send(call.reply)
+        else:
+            call.line.stall()
+
+    server.behave_as(act)
+    report = check(server.url, timeout=1.45)
+    assert report.finding("from_start").status == "broken"
+    assert report.finding("one_range").status == "unknown"
+    assert report.finding("several").detail == "No response: not asked, since no time was left."
+
+
+def test_a_server_that_sends_nothing_after_the_head(server):
+    def act(call: Call) -> None:
+        call.line.send(call.reply.head())
+        if call.request.field("range") == "bytes=0-1":
+            call.line.stall()
+        else:
+            call.line.send_slowly(call.reply.content)
+
+    server.behave_as(act)
+    report = check(server.url, timeout=2)
+    assert "no content came within" in report.finding("first_two").detail
+    assert report.finding("first_two").status == "broken"
+
+
+def test_endless_content_of_no_length_is_bounded(server):
+    def act(call: Call) -> None:
+        call.line.send(b"HTTP/1.1 206 Partial Content\r\nContent-Type: multipart/byteranges; boundary=B\r\n\r\n")
+        while not call.server.closing.is_set():
+            call.line.send(b"\r\n--B\r\nContent-Range: bytes 0-0/9\r\n\r\nx" * 1000)
+
+    server.behave_as(act)
+    tracemalloc.start()
+    report = check(server.url, timeout=10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report.verdict == "broken"
+    assert report.bytes <= 8 << 20
+    assert peak < 32 << 20
+
+
+def test_a_chunk_size_without_end(server):
+    def act(call: Call) -> None:
+        call.line.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;")
+        while not call.server.closing.is_set():
+            call.line.send(b"x" * 100_000)
+
+    server.behave_as(act)
+    assert check(server.url, timeout=5).finding("length").status == "broken"
+
+
+def test_one_refused_connection_is_forgiven(server):
+    def act(call: Call) -> None:
+        if call.number in (0, 5):
+            call.line.reset()
+        else:
+            call.send(call.reply)
+
+    server.behave_as(act)
+    assert check(server.url).finding("one_range").status == "good"
+
+
+def test_a_server_that_goes_away(server):
+    """After the first answer, it refuses all connections."""
+    def act(call: Call) -> None:
+        if call.number == 0:
+            call.send(call.reply)
+        else:
+            call.line.reset()
+
+    server.behave_as(act)
+    report = check(server.url, timeout=1)
+    assert report.verdict == "broken"
+    assert report.finding("first_two").detail.startswith("No response: ")
+
+
+def test_names_that_need_urllib3_are_loaded_late():
+    assert callable(rangeware.check.check)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = rangeware.check.nothing
+
+
+def test_checks_can_run_side_by_side(server):
+    reports = []
+    threads = [threading.Thread(target=lambda: reports.append(check(server.url))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [report.verdict for report in reports] == ["limited"] * 4
