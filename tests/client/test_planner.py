@@ -121,7 +121,7 @@ def test_a_part_without_validator_is_asked_for_again_with_the_overlap():
 
 def wait(planner: Planner, now: float) -> float:
     """The time without a request, in steps of a quarter of a second."""
-    return next(steps / 4 for steps in range(1000) if not planner._retry.must_wait(now + steps / 4))
+    return next(steps / 4 for steps in range(1000) if not planner.wait_left(now + steps / 4))
 
 
 def test_delays_double_and_end_with_the_tries():

@@ -207,7 +207,9 @@ def test_breaks_that_bring_nothing_new_shorten_the_overlap_where_a_validator_vou
         if not fetch.request.ranged:
             break
         planner.on_head(fetch, whole_part(fetch), URL, 9.0 * now, 0.0)
-    assert lengths == [RESUMED_OVERLAP, VERIFIED_OVERLAP, VERIFIED_OVERLAP // 64]
+    assert lengths == [RESUMED_OVERLAP, VERIFIED_OVERLAP, VERIFIED_OVERLAP // 64, 1, 0]
+    assert not fetch.request.ranged  # there is still a try left for the whole file
+    assert planner.error is None
 
 
 def test_a_response_that_brings_much_makes_the_overlap_long_again():

@@ -81,7 +81,7 @@ class Engine:
             if self._planner.error is not None:
                 raise self._planner.error
             self._start_due()
-            self._lock.wait(TICK)
+            self._lock.wait(min(TICK, self._planner.wait_left(time.monotonic()) or TICK))
             return False
 
     def _start_due(self) -> None:

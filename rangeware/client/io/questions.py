@@ -117,8 +117,8 @@ class Questions:
         self._tell("retry", text)
 
     def _wait_for_turn(self, policy: RetryPolicy) -> None:
-        while policy.must_wait(time.monotonic()):
-            self._wait(_TICK)
+        while (left := policy.wait_left(time.monotonic())) > 0:
+            self._wait(min(_TICK, left))
 
     def _read(self, response: Response, length: int) -> bytes:
         """Read the first ``length`` bytes.

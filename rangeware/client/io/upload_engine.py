@@ -83,7 +83,7 @@ class UploadEngine:
             raise self._planner.error
         request = self._planner.next_request(time.monotonic())
         if request is None:
-            self._stopping.wait(TICK)
+            self._stopping.wait(min(TICK, self._planner.wait_left(time.monotonic())))
             return
         self._source.check()
         self._perform(request)

@@ -79,7 +79,7 @@ class Planner:
         self.drop_unanswered(now)
         self._retry.note_progress(state.finished.length)
         is_full = len(state.fetches) >= self._most_connections()
-        must_wait = self._retry.must_wait(now, further=bool(state.fetches))
+        must_wait = self.wait_left(now) > 0
         part = state.next_gap() or state.next_recheck()
         if self.error is not None or is_full or must_wait or (state.is_complete and part is None):
             return None
@@ -95,6 +95,10 @@ class Planner:
         state.fetches = [each for each in state.fetches if each.alive]
         state.fetches.append(fetch)
         return fetch
+
+    def wait_left(self, now: float) -> float:
+        """Return the seconds until the next request may go out, 0 for none."""
+        return self._retry.wait_left(now, further=bool(self.state.fetches))
 
     def drop_unanswered(self, now: float) -> None:
         """Stop further connections that get no answer, unless another one may still take their bytes.
@@ -314,7 +318,8 @@ class Planner:
         if permanent and not state.fetches:
             self.error = NetworkError(reason)
         else:
-            is_useless = fetch.answered and not fetch.new_bytes
+            may_help = self._trust.can_shorten(state, fetch.overlap.length)
+            is_useless = fetch.answered and not fetch.new_bytes and not may_help
             outcome = Outcome.UNUSABLE if is_useless else Outcome.RETRY
             self._retry_later(Assessment(outcome, reason), now, jitter, retry_after)
 

@@ -31,9 +31,9 @@ class RetryPolicy:
         """Count each byte as progress again: the file is another version."""
         self.best = 0
 
-    def must_wait(self, now: float, *, further: bool = False) -> bool:
-        """True if it is too early for the next request; ``further``: for one beside others that are under way."""
-        return now < self._not_before or (further and now < self._no_further_before)
+    def wait_left(self, now: float, *, further: bool = False) -> float:
+        """Return the seconds until the next request, 0 for none; ``further``: for one beside others under way."""
+        return max(0.0, self._not_before - now, self._no_further_before - now if further else 0.0)
 
     def fail(self, reason: str, now: float, jitter: float, retry_after: float) -> tuple[bool, str]:
         """Count a failure, and delay the next request. Returns True to give up, and the text for a person either way.

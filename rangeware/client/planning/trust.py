@@ -126,6 +126,10 @@ class Trust:
         """Note that once more a response with ``length`` bytes of overlap has broken off before the first new byte."""
         self.shorten(state, length // _SHORTER)
 
+    def can_shorten(self, state: DownloadState, length: int) -> bool:
+        """True if a response with less than these bytes of overlap may bring what is missing."""
+        return length > 0 and self.accepts_unproven(state)
+
     def note_continued(self, *, vouched: bool) -> None:
         """Note that a response continues the file; ``vouched``: it has the strong validator of this version."""
         self._looks = 0

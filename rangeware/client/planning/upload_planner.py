@@ -103,9 +103,13 @@ class UploadPlanner:
 
     # what to ask for
 
+    def wait_left(self, now: float) -> float:
+        """Return the seconds until the next request may go out, 0 for none."""
+        return self._retry.wait_left(now)
+
     def next_request(self, now: float) -> UploadRequest | None:
         """Return the request to send now; None if it is too early."""
-        if self._retry.must_wait(now):
+        if self.wait_left(now) > 0:
             return None
         if self._terms is None:
             return upload_request.discover(self._url)

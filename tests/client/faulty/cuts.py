@@ -6,6 +6,7 @@ from tests.client.fault_server import Act, Call
 from tests.client.faulty.changes import no_validators
 from tests.client.faulty.table import NETWORK, RIGHT_SHA256, Fault, Spoil, chunked, cut_at, plainly
 
+_FEW = 1000  # bytes of content that come in any case
 _CUT = 60_000  # bytes of content: less than the shortest answer to the first request of any run
 
 
@@ -33,12 +34,12 @@ def _hang_up_before_head(times: int) -> Act:
 
 
 def _cut_in_half(call: Call) -> None:
-    call.send_cut(call.reply, (len(call.reply.content) + 1) // 2)
+    call.send_cut(call.reply, max(_FEW, len(call.reply.content) // 2))
 
 
 def _cut_in_half_without_ranges(call: Call) -> None:
     reply = plainly(call)
-    call.send_cut(reply, (len(reply.content) + 1) // 2)
+    call.send_cut(reply, len(reply.content) // 2)
 
 
 def _cut_head(times: int) -> Act:

@@ -35,7 +35,7 @@ _MOST_REQUESTS = 300  # in a run: more is an attack
 _BUDGET = 250_000  # bytes on the wire before a first run breaks off
 _ATTEMPTS = 5  # on a busy machine, a connection may be cut before the client has read what came over it
 _PATIENCE = 30.0  # seconds after which a run hangs
-_MORE_PATIENCE = (2, 4)  # times as long until a server is held to stall
+_MORE_PATIENCE = (2, 4)  # times as long until a server is held to stall, or a run to hang
 _EXIT_CODES = {"NetworkError": 2, "ChangedError": 3, "DigestError": 4, "DiskError": 5}
 _SHORT = {"timeout": 0.6, "first_byte": 0.6, "tries": 6, "first_delay": 0.01, "longest_delay": 0.05}
 _ONE_STREAM = {"segments": 1}
@@ -70,8 +70,8 @@ class Ended(NamedTuple):
     error: BaseException | None
 
 
-def run_in_time(get: Get, *arguments: Any, **options: Any) -> Ended | None:
-    """Calls it in a thread; None if it does not end in time."""
+def run_in_time(get: Get, *arguments: Any, patience: float = 1, **options: Any) -> Ended | None:
+    """Calls it in a thread; None if it does not end in time. ``patience``: times as long."""
     ended: list[Ended] = []
 
     def run() -> None:
@@ -82,7 +82,7 @@ def run_in_time(get: Get, *arguments: Any, **options: Any) -> Ended | None:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(_PATIENCE)
+    thread.join(_PATIENCE * patience)
     return ended[0] if ended else None
 
 
@@ -112,6 +112,7 @@ class Trial:
         self.scenario = scenario
         self.folder = folder
         self.get = get
+        self.patience = patience
         self.complaints: list[str] = []
         self.has_refused_bytes = False  # a digest did not fit: what came is set aside for good
         has_four = scenario in (FOUR, FOUR_RESUMED)
@@ -155,7 +156,7 @@ class Trial:
         for _ in range(_ATTEMPTS):
             server.behave_as(self.fault.before)
             server.budget = _BUDGET
-            ended = run_in_time(self.get, server.url, self.folder / NAME, **{**self.options, "tries": 1, **kept})
+            ended = self._in_time(tries=1, **kept)
             server.budget = None
             if content and not (ended and type(ended.error).__name__ == NETWORK):
                 self.complaints.append(f"the earlier run ended {ended}")
@@ -165,6 +166,10 @@ class Trial:
             self.complaints.append("the earlier run left too little")
         if self.fault.between:
             self.fault.between(server)
+
+    def _in_time(self, **options: Any) -> Ended | None:
+        return run_in_time(
+            self.get, self.server.url, self.folder / NAME, patience=self.patience, **{**self.options, **options})
 
     def _run_when_well(self) -> str:
         """The server is well: what is kept must not stand in the way."""
@@ -182,7 +187,7 @@ class Trial:
         requests, connections, sent = len(server.requests), server.connections, server.sent
         first = server.versions[0].content
         before = kept_blocks(folder, first)
-        ended = run_in_time(self.get, server.url, folder / NAME, **{**self.options, **options})
+        ended = self._in_time(**options)
         end, complaint = self._judge(ended, versions)
         if end not in (RIGHT, WRONG, HANG) and before - kept_blocks(folder, first):
             complaint = complaint or "bytes that were kept are lost"
