@@ -12,15 +12,13 @@ import json
 import os
 import platform
 import re
-import shutil
 import signal
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from benchmarks import data, goal_cells, inprocess, instructions, plots, report, rounds
+from benchmarks import data, goal_cells, inprocess, instructions, nginx, origin, plots, report, rounds
 from benchmarks.targets import TARGETS
 
 RESULTS = Path(__file__).with_name("results")
@@ -81,7 +79,7 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     data.make()
     about = {
         "machine": _machine(), "versions": _versions(), "date": datetime.date.today().isoformat(),
-        "commit": _commit(), "rounds": arguments.rounds, "seconds": arguments.seconds,
+        "commit": origin.commit(), "rounds": arguments.rounds, "seconds": arguments.seconds,
         "targets": {target.name: {"server": target.server, "kind": target.kind} for target in targets},
     }
     over_the_wire = rounds.run(targets, measures, arguments.rounds, arguments.seconds, wanted)
@@ -99,12 +97,10 @@ def _in_process(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _machine() -> dict[str, Any]:
-    """Describe this machine. Memory is rounded to GiB."""
-    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Describe this machine."""
     return {
-        "cpu": model[1].strip() if model else platform.machine(), "cores": os.cpu_count(),
-        "memory_gib": round(memory / data.GIB), "kernel": platform.release(), "python": platform.python_version(),
+        "cpu": origin.processor(), "cores": os.cpu_count(), "memory_gib": origin.memory_gib(),
+        "kernel": platform.release(), "python": platform.python_version(),
     }
 
 
@@ -112,29 +108,7 @@ def _versions() -> dict[str, str]:
     """Return the versions of all peers. The commit identifies rangeware."""
     names = re.findall(r"^[\w-]+", Path(__file__).with_name("requirements.txt").read_text(), re.MULTILINE)
     versions = {name: metadata.version(name) for name in sorted((*names, "httptools", "uvloop", "werkzeug"))}
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    return {**versions, "nginx": _said_by(nginx, "-v"), "go": _said_by("go", "version")}
-
-
-def _said_by(*command: str) -> str:
-    """Run a program and return the version number in its output."""
-    said = subprocess.run(command, capture_output=True, text=True, check=True)
-    version = re.search(r"\d+\.\d+(\.\d+)?", said.stdout + said.stderr)
-    return version[0] if version else "unknown"
-
-
-def _commit() -> str:
-    """Return the commit, with a plus if the package has uncommitted changes; "unknown" outside of a clone."""
-    try:
-        head = _git("rev-parse", "--short", "HEAD")
-        return head + "+" if _git("status", "--porcelain", "--", "rangeware") else head
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=data.ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    return {**versions, "nginx": origin.version_of(nginx.PROGRAM, "-v"), "go": origin.version_of("go", "version")}
 
 
 if __name__ == "__main__":

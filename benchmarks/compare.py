@@ -22,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import data
+from benchmarks import data, nginx
 from benchmarks.figures import duration, table, unbroken
 from benchmarks.report import splice
 from benchmarks.serving import NotServing, Running, serving
@@ -98,29 +98,12 @@ DocumentRoot "{served}"
 """
 
 _PROXY = """
-worker_processes 1;
-daemon off;
-pid {directory}/nginx.pid;
-error_log stderr;
-{user}
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/client_body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://{upstream[0]}:{upstream[1]};
-            proxy_set_header Range "";
-            proxy_set_header If-Range "";
-            proxy_force_ranges on;
-            proxy_max_temp_file_size 0;
-        }}
-    }}
+location / {{
+    proxy_pass http://{0}:{1};
+    proxy_set_header Range "";
+    proxy_set_header If-Range "";
+    proxy_force_ranges on;
+    proxy_max_temp_file_size 0;
 }}
 """
 
@@ -135,22 +118,13 @@ def _apache(port: int, directory: Path) -> list[str]:
 
 def _nginx_before(upstream: tuple[str, int]) -> Start:
     """Start nginx as a proxy that makes the ranges itself, before an app that knows none."""
-    def start(port: int, directory: Path) -> list[str]:
-        user = "user root;" if directory.owner() == "root" else ""
-        file = directory / "nginx.conf"
-        file.write_text(_PROXY.format(directory=directory, port=port, user=user, upstream=upstream))
-        return [_nginx(), "-p", str(directory), "-c", str(file)]
-    return start
-
-
-def _nginx() -> str:
-    return shutil.which("nginx") or "/usr/sbin/nginx"
+    return lambda port, directory: nginx.command(port, directory, _PROXY.format(*upstream))
 
 
 _BY_NAME = {target.name: target for target in TARGETS}
 _PLAIN = Target("plain", "gthread", "peer", gthread("plain:dated"))
 """An app without range support, for nginx to make the ranges."""
-_VERSIONS = {"nginx": (_nginx(), "-v"), "apache": ("/usr/sbin/apache2", "-v"), "go": ("go", "version")}
+_VERSIONS = {"nginx": (nginx.PROGRAM, "-v"), "apache": ("/usr/sbin/apache2", "-v"), "go": ("go", "version")}
 
 
 def _gthread(name: str, app: str) -> Target:

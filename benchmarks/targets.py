@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import nginx
 from benchmarks.data import DATA, FILES, ROOT
 
 Command = list[str]
@@ -92,38 +92,9 @@ def _go(port: int, directory: Path) -> Command:
     return [str(GO_SERVER), f"127.0.0.1:{port}", str(DATA)]
 
 
-_NGINX = """
-worker_processes 1;
-daemon off;
-pid {directory}/nginx.pid;
-error_log stderr;
-{user}
-events {{}}
-http {{
-    access_log off;
-    sendfile on;
-    tcp_nopush off;
-    keepalive_requests 1000000000;
-    default_type application/octet-stream;
-    client_body_temp_path {directory}/client_body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        {locations}
-    }}
-}}
-"""
-
-
 def _nginx(port: int, directory: Path) -> Command:
     locations = "\n".join(f"location = {path} {{ alias {file}; }}" for path, file in FILES.items())
-    user = "user root;" if directory.owner() == "root" else ""
-    configuration = directory / "nginx.conf"
-    configuration.write_text(_NGINX.format(directory=directory, port=port, locations=locations, user=user))
-    return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", str(directory), "-c", str(configuration)]
+    return nginx.command(port, directory, locations)
 
 
 _IN: dict[str, Callable[[str], Start]] = {

@@ -7,14 +7,12 @@ import datetime
 import json
 import os
 import platform
-import re
 import signal
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks.data import GIB, ROOT
+from benchmarks import nginx, origin
 from benchmarks.download import measure, report
 from benchmarks.download.clients import Failed
 
@@ -52,32 +50,11 @@ def _arguments() -> argparse.Namespace:
 
 
 def _about(rounds: int, far_rounds: int) -> str:
-    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB)
-    return (f"{model[1].strip() if model else platform.machine()}, {os.cpu_count()} cores, {memory} GiB, "
+    return (f"{origin.processor()}, {os.cpu_count()} cores, {origin.memory_gib()} GiB, "
             f"Linux {platform.release()}, Python {platform.python_version()}, urllib3 {metadata.version('urllib3')}, "
-            f"curl {_said_by('curl', '--version')}, nginx {_said_by('/usr/sbin/nginx', '-v')}. Commit {_commit()}, "
-            f"{datetime.date.today().isoformat()}; {rounds} interleaved rounds, {far_rounds} far away.")
-
-
-def _said_by(*command: str) -> str:
-    said = subprocess.run(command, capture_output=True, text=True, check=True)
-    version = re.search(r"\d+\.\d+(\.\d+)?", said.stdout + said.stderr)
-    return version[0] if version else "unknown"
-
-
-def _commit() -> str:
-    """Return the commit, with a plus if the package has uncommitted changes; "unknown" outside of a clone."""
-    try:
-        head = _git("rev-parse", "--short", "HEAD")
-        return head + "+" if _git("status", "--porcelain", "--", "rangeware") else head
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+            f"curl {origin.version_of('curl', '--version')}, nginx {origin.version_of(nginx.PROGRAM, '-v')}. "
+            f"Commit {origin.commit()}, {datetime.date.today().isoformat()}; "
+            f"{rounds} interleaved rounds, {far_rounds} far away.")
 
 
 if __name__ == "__main__":

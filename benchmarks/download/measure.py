@@ -6,7 +6,6 @@ import contextlib
 import filecmp
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks import nginx
 from benchmarks.data import ROOT
 from benchmarks.download.clients import FAR, LOCAL, SYNCED, Command, Cost, Failed, run
 from benchmarks.serving import serving
@@ -26,29 +26,6 @@ DELAY = 0.05
 RATE = 20e6 / 8
 """Bytes per second of each connection of the slow network."""
 SHARED_MEMORY = Path("/dev/shm")
-
-_NGINX = """\
-worker_processes 1;
-daemon off;
-pid {directory}/nginx.pid;
-error_log stderr;
-{user}
-events {{}}
-http {{
-    access_log off;
-    sendfile on;
-    default_type application/octet-stream;
-    client_body_temp_path {directory}/client_body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        root {root};
-    }}
-}}
-"""
 
 
 class Bench:
@@ -78,10 +55,7 @@ class Bench:
         return results
 
     def _nginx(self, port: int, directory: Path) -> list[str]:
-        user = "user root;" if directory.owner() == "root" else ""
-        site = directory / "nginx.conf"
-        site.write_text(_NGINX.format(directory=directory, port=port, root=self._served, user=user))
-        return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", str(directory), "-c", str(site)]
+        return nginx.command(port, directory, f"root {self._served};")
 
     def _interleaved(self, clients: dict[str, Command], url: str, directory: Path, rounds: int) -> dict[str, Any]:
         """Run all clients in turn, in a new random order for each round."""
