@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from rangeware.client.digests import Pieces
 from rangeware.client.errors import NetworkError
 from rangeware.client.options import DownloadOptions
 from rangeware.client.planning.mirrors import MirroredPlanner, planner_of
@@ -296,3 +299,64 @@ def test_after_the_base_has_been_dropped_nothing_counts_as_its_own():
     planner._restart_changed("changed")
     fetch = planner.next_fetch(6.0)
     assert (fetch.request.address, planner._sources.of(fetch).url) == (B, B)
+
+
+# --- pieces with a wrong digest ---
+
+PIECES = Pieces(1000, "md5", (b"right",) * (LENGTH // 1000))
+
+
+def pieced(**options) -> tuple[MirroredPlanner, object, object]:
+    """A planner with a request under way at A and one at B; all bytes before that of B are there, from A."""
+    planner, first = begun((A, B), replace(JUDGED, pieces=PIECES, **options), 1000)
+    second = planner.next_fetch(1.0)
+    assert planner.on_head(second, head_of(second, '"b"'), B, 1.0, 0.0)
+    bring(planner, first, second.pos - first.pos)
+    return planner, first, second
+
+
+def wrong(planner, part) -> int:
+    """The number of pieces that turned out to be wrong at once."""
+    checks = planner.due_pieces(part)
+    for check in checks:
+        planner.on_piece(check, b"wrong")
+    return len(checks)
+
+
+def test_one_block_may_bring_more_wrong_pieces_than_there_are_tries():
+    """Its sender is dropped at the first one; the others were no further tries."""
+    planner, _, second = pieced(tries=3)
+    first_pos = second.pos
+    bring(planner, second, 9000)
+    assert wrong(planner, ByteRange(first_pos, first_pos + 8999)) >= 8
+    assert (planner.error, second.alive) == (None, False)
+    assert told(planner) == f"{B}: a piece with a wrong digest; continuing without it"
+    assert not any(part.last_pos >= first_pos for part in planner.state.finished)
+
+
+def test_a_wrong_piece_of_two_senders_is_fetched_again_before_one_is_blamed():
+    planner, _, second = pieced(tries=3)
+    seam = second.pos
+    whole = ByteRange(seam // 1000 * 1000, seam // 1000 * 1000 + 999)
+    assert seam % 1000  # else each of them brings whole pieces
+    bring(planner, second, 1000)
+    assert wrong(planner, whole) == 1
+    assert told(planner) == ""
+    planner.on_failure(second, "reset", 2.0, 0.0)
+    again = next(fetch for fetch in iter(lambda: planner.next_fetch(99.0), None) if fetch.request.new_from == whole[0])
+    assert planner.on_head(again, head_of(again, '"b"'), again.request.address, 99.0, 0.0)
+    bring(planner, again, 1000)
+    assert wrong(planner, whole) == 1
+    assert f"{again.request.address}: a piece with a wrong digest; continuing without it" in told(planner)
+    assert planner.error is None
+
+
+def test_nobody_is_blamed_for_a_piece_that_an_earlier_run_has_begun():
+    kept = SavedState(A, A, FileVersion(complete_length=LENGTH), (ByteRange(0, 499),))
+    planner = MirroredPlanner((A, B), replace(JUDGED, pieces=PIECES))
+    planner.resume(kept)
+    fetch = planner.next_fetch(0.0)
+    assert planner.on_head(fetch, head_of(fetch), A, 0.0, 0.0)
+    bring(planner, fetch, 500)
+    assert wrong(planner, ByteRange(0, 999)) == 1
+    assert (told(planner), planner.error, fetch.alive) == ("", None, True)

@@ -22,7 +22,6 @@ from .dialects import translate
 from .pieces import PieceCheck
 from .planner import Planner
 from .range_fetch import RangeFetch
-from .rangeset import RangeSet
 from .response_head import FileVersion, ResponseHead
 from .retry import RetryPolicy
 from .sources import Source, Sources
@@ -168,7 +167,11 @@ class MirroredPlanner(Planner):
         if source is not self._base and fetch.alive and fetch.is_exceeded_by(length):
             self._drop(source, "more bytes than it says")
             return 0
-        return super().claim(fetch, length)
+        first_pos = fetch.pos
+        length = super().claim(fetch, length)
+        if length:
+            self._sources.note_brought(source, ByteRange(first_pos, first_pos + length - 1))
+        return length
 
     def on_end(self, fetch: RangeFetch, now: float, jitter: float) -> None:
         """Handle the end of a response: its content has ended, or all wanted bytes have come."""
@@ -218,13 +221,22 @@ class MirroredPlanner(Planner):
         self._fail_over()
 
     def on_piece(self, check: PieceCheck, digest: bytes) -> None:
-        """Note the digest that a piece has. If it is wrong and all from one address, that one is dropped."""
+        """Note the digest that a piece has. If it is wrong and all from one address, that one is dropped.
+
+        If it came from several, all of it is fetched again, which shows whose fault it was.
+        """
         super().on_piece(check, digest)
-        senders = [each for each in self._sources.senders(check.part) if not each.dropped]
-        if digest != check.digest and len(senders) == 1 and self._sources.has_other_than(senders[0]):
-            self._drop(senders[0], "a piece with a wrong digest")
+        culprit = self._sources.only_sender(check.part)
+        can_go = culprit is not None and not culprit.dropped and self._sources.has_other_than(culprit)
+        if culprit is not None and can_go and digest != check.digest:
+            self._drop(culprit, "a piece with a wrong digest")
             self._wrong_pieces, self.error = 0, None
         self._fail_over()
+
+    def _is_servers_fault(self, check: PieceCheck) -> bool:
+        """Tell if it comes from an address that is asked now, and not from one that has been dropped."""
+        sender = self._sources.only_sender(check.part)
+        return super()._is_servers_fault(check) and (sender is None or not sender.dropped)
 
     def _drop(self, source: Source, reason: str) -> None:
         """Ask an address no more, and fetch again what it has sent. The last one is right, whatever there is."""
@@ -238,7 +250,7 @@ class MirroredPlanner(Planner):
         for fetch in source.active:
             state.retire(fetch)
         # A new set: a block that is being written for that address goes into the one before.
-        state.finished = state.finished.without(RangeSet(source.brought).without(self._pieces.right()))
+        state.finished = state.finished.without(source.brought.without(self._pieces.right()))
         state.checks = [check for check in state.checks if self._helpers.get(check.part, self._base) is not source]
         self._tell(source, reason)
         other = self._sources.next_main()

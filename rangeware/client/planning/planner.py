@@ -260,10 +260,14 @@ class Planner:
             self._wrong_pieces = 0
             return
         self.state.finished = self.state.finished.without([check.part])
-        self._wrong_pieces += self.state.is_verified  # those of an earlier run are not the server's fault
+        self._wrong_pieces += self._is_servers_fault(check)
         self.notices.append(("retry", f"bytes {check.part.first_pos} to {check.part.last_pos} have a wrong digest"))
         if self._wrong_pieces >= self._options.tries:
             self.error = DigestError(f"pieces have come with a wrong digest {self._wrong_pieces} times in a row")
+
+    def _is_servers_fault(self, _: PieceCheck) -> bool:
+        """Tell if a wrong piece comes from a server that is asked now, and not from an earlier run."""
+        return self.state.is_verified
 
     def on_end(self, fetch: RangeFetch, now: float, jitter: float) -> None:
         """Handle the end of a response: its content has ended, or all wanted bytes have come."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from ...http.ranges import ByteRange
 from .range_fetch import RangeFetch
+from .rangeset import RangeSet
 from .response_head import FileVersion
 
 _MOST_FAILURES = 2  # in a row, without a new byte
@@ -24,6 +25,7 @@ class Source:
     :ivar can_help: False once it cannot send parts beside others.
     :ivar dropped: True once nothing more is wanted of it.
     :ivar fetches: the requests that went to it.
+    :ivar brought: the bytes that came from it, and have not come again from another one.
     """
 
     def __init__(self, url: str) -> None:
@@ -33,6 +35,7 @@ class Source:
         self.can_help = True
         self.dropped = False
         self.fetches: list[RangeFetch] = []
+        self.brought = RangeSet()
         self._failures = 0
         self._most: int | None = None
         self._rate: float | None = None
@@ -41,11 +44,6 @@ class Source:
     def active(self) -> list[RangeFetch]:
         """Its requests under way."""
         return [fetch for fetch in self.fetches if fetch.alive]
-
-    @property
-    def brought(self) -> list[ByteRange]:
-        """The bytes that came from it."""
-        return [ByteRange(fetch.request.new_from, fetch.pos - 1) for fetch in self.fetches if fetch.new_bytes]
 
     @property
     def has_room(self) -> bool:
@@ -110,11 +108,15 @@ class Sources:
         others: Sequence[Source] = [each for each in self._all[place + 1:] + self._all[:place] if not each.dropped]
         return next((each for each in others if each.version is not None and each.can_help), next(iter(others), None))
 
-    def senders(self, part: ByteRange) -> list[Source]:
-        """The sources that some of these bytes came from in this run."""
-        first_pos, last_pos = part
-        return [source for source in self._all
-                if any(each.first_pos <= last_pos and first_pos <= each.last_pos for each in source.brought)]
+    def note_brought(self, source: Source, part: ByteRange) -> None:
+        """Note that these bytes come from this source, whoever had brought them before."""
+        for each in self._all:
+            each.brought = each.brought.without([part])
+        source.brought.add(part)
+
+    def only_sender(self, part: ByteRange) -> Source | None:
+        """The source that all of these bytes came from in this run, each for the last time; None if there is none."""
+        return next((each for each in self._all if each.brought.covers(part)), None)
 
     def has_other_than(self, source: Source) -> bool:
         """True if there is another source that has not been dropped."""
