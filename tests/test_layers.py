@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {"client.api", "client.upload_api", "client.progress", "client.errors", "errors"},
     # What two commands share: ``client.cli`` and ``check.cli``.
     "client.cli.formatting": {"client.progress"},
-    "client.cli.output": {"client.cli.formatting"},
+    "client.cli.output": {"client.cli.formatting", "client.io", "client.errors"},
     "client.cli.parsing": {"client.texts"},
     "client.cli": {"client.cli.formatting", "client.cli.output", "client.cli.parsing", "check.cli.arguments", "client",
                    "client.api", "client.upload_api", "client.io", "client.checksum_files", "client.digests",
@@ -65,11 +65,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The check of any URL: the client's transport sends its requests, and its readers of response heads read the
     # answers. Of the server side it sees only the names of the reasons, to say which of them would explain an answer:
     # so core. What judges shares nothing else with what is judged.
-    "check": {"core", "client.planning", "client.io", "client.options", "client.addresses", "client.texts",
-              "client.errors", "http", "errors"},
+    "check": {"core", "client.planning", "client.io", "client.options", "client.addresses", "client.digests",
+              "client.texts", "client.errors", "http", "errors"},
     "check.cli.arguments": {"client.cli.parsing"},
-    "check.cli": {"check.cli.arguments", "check", "client.cli.output", "client.cli.parsing", "client.texts",
-                  "client.errors", "errors"},
+    "check.cli": {"check.cli.arguments", "check", "client.cli.formatting", "client.cli.output", "client.cli.parsing",
+                  "client.texts", "client.errors", "errors"},
     # Uploads: values, both protocols, storages, what carries operations out, then the apps. The apps send finished
     # files back through the middleware: ranges are not written twice.
     "uploads.protocol.values": set(),

@@ -111,12 +111,34 @@ def test_exit_codes(server, capsys, act, code):
     assert err == (f"rangeware: cannot check 404 Not Found: {server.url}\n" if code == 3 else "")
 
 
-def test_exit_codes_of_several_urls(server, capsys):
-    bad = server.url.replace("file.bin", "missing")
-    server.behave_as(lambda call: missing(call) if "missing" in call.request.target else call.send(call.reply))
-    assert main(["check", "-q", server.url, bad]) == 3
-    server.behave_as(lambda call: missing(call) if "missing" in call.request.target else no_ranges(call))
-    assert main(["check", "-q", server.url, bad]) == 1
+def by_name(call: Call) -> None:
+    name = call.request.target.rpartition("/")[2]
+    {"missing": missing, "broken": no_ranges}.get(name, lambda call: call.send(call.reply))(call)
+
+
+@pytest.mark.parametrize(("names", "code"), [
+    (["fine", "fine"], 0), (["fine", "missing"], 3), (["missing", "fine"], 3), (["fine", "broken"], 1),
+    (["broken", "missing"], 1), (["missing", "broken"], 1), (["missing", "fine", "broken"], 1),
+])
+def test_all_urls_are_checked_and_the_exit_code_is_that_of_the_worst(server, capsys, names, code):
+    server.behave_as(by_name)
+    urls = [server.url.replace("file.bin", name) for name in names]
+    assert main(["check", *urls]) == code
+    out, err = capsys.readouterr()
+    assert [line for line in out.splitlines() if line in urls] == [url for url in urls if "missing" not in url]
+    assert err.splitlines() == [f"rangeware: cannot check 404 Not Found: {url}" for url in urls if "missing" in url]
+    assert main(["check", "--json", *urls]) == code
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["url"] for each in told] == urls
+    assert [each.get("verdict", "none") for each in told] == [
+        {"fine": "limited", "broken": "broken", "missing": "none"}[name] for name in names]
+
+
+def test_what_is_no_url_ends_the_command_before_anything_is_checked(server, capsys):
+    before = len(server.requests)
+    assert main(["check", server.url, "ftp://host/x"]) == 2
+    assert len(server.requests) == before
+    assert capsys.readouterr().out == ""
 
 
 def test_json(server, capsys):
@@ -129,6 +151,45 @@ def test_json(server, capsys):
     out, err = capsys.readouterr()
     assert json.loads(out) == {"url": server.url, "error": f"404 Not Found: {server.url}"}
     assert err.startswith("rangeware: cannot check 404")
+
+
+def in_shell(line: str, *arguments: str) -> tuple[int, str, str]:
+    """Run a line of the shell, in which ``"$@"`` is the command; its exit code, and what it says on both outputs."""
+    done = subprocess.run(["bash", "-c", line, "bash", sys.executable, "-m", "rangeware", "check", *arguments],
+                          capture_output=True, text=True, timeout=60, env={**os.environ, "NO_COLOR": "1"})
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full device")
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_report_that_cannot_be_written_is_an_error(server, form):
+    code, _, err = in_shell('"$@" > /dev/full', *form, server.url)
+    assert (code, err) == (5, "rangeware: cannot write the output: No space left on device\n")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_nobody_reads_the_report(server, form):
+    """As ``get -o -`` does, and other programs."""
+    code, out, err = in_shell('"$@" | true; exit ${PIPESTATUS[0]}', *form, server.url)
+    assert (code, out, err) == (141, "", "")
+
+
+def test_only_the_first_line_is_read(server):
+    code, out, err = in_shell('"$@" | head -1; exit ${PIPESTATUS[0]}', server.url)
+    assert (code in (0, 141), out, err) == (True, f"{server.url}\n", "")
+
+
+def test_without_a_standard_output_nothing_is_asked(server):
+    before = len(server.requests)
+    code, _, err = in_shell('"$@" >&-', server.url)
+    assert (code, err) == (2, "rangeware: there is no standard output to write to (see: rangeware check --help)\n")
+    assert len(server.requests) == before
+    assert in_shell('"$@" >&-', "-q", server.url) == (0, "", "")
+
+
+def test_without_a_standard_error_the_report_is_written(server):
+    code, out, _ = in_shell('"$@" 2>&-', server.url)
+    assert (code, out.startswith(f"{server.url}\n\nWhat was seen\n")) == (0, True)
 
 
 @pytest.mark.parametrize(("words", "said"), [
@@ -152,7 +213,7 @@ def test_help_is_complete(capsys):
     out = capsys.readouterr().out
     for word in ("--json", "--quiet", "--header", "--user", "--cacert", "--insecure", "--timeout", "--max-bytes",
     "--cookies",
-                 "exit codes", "statuses", "  130 "):
+                 "exit codes", "statuses", "  130 ", "  141 ", "    5 "):
         assert word in out, word
     assert max(map(len, out.splitlines())) <= 80
 

@@ -22,12 +22,15 @@ statuses:
   broken    unusable or wrong
   unknown   could not be found out
 
-exit codes (with several URLs: 1 if any is broken, else 3 if any failed):
+exit codes (with several URLs, all are checked, and the code is 1 if any is
+broken, else 3 if any could not be checked):
     0  the URL is good or limited
     1  the URL is broken: no ranges are served, or clients go wrong
     2  wrong use: an option or a URL
     3  it could not be checked: no response, or an error page
+    5  the report cannot be written
   130  interrupted (Ctrl-C)
+  141  nobody reads the report any more
 
 examples:
   rangeware check https://example.org/film.mp4

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from contextlib import suppress
 from importlib.util import find_spec
 
-from ...client.cli.output import print_json, print_line, print_result
+from ...client.cli.formatting import make_printable
+from ...client.cli.output import format_json, print_line, write_result
 from ...client.cli.parsing import NothingToDo, UsageError
-from ...client.errors import NetworkError
+from ...client.errors import DiskError, NetworkError, OutputClosed
 from ...client.texts import shown_url
 from ...errors import InvalidOption
 from ..values import Report
@@ -31,6 +31,8 @@ def main(words: list[str]) -> int:
     """
     try:
         arguments = parse(words)
+        if sys.stdout is None and not arguments.quiet:
+            raise UsageError("there is no standard output to write to")
         return _worst([_check(url, arguments) for url in arguments.urls])
     except NothingToDo as exc:
         return exc.exit_code
@@ -38,6 +40,11 @@ def main(words: list[str]) -> int:
         print_line(f"rangeware: {exc} (see: rangeware check --help)")
     except ModuleNotFoundError as exc:
         print_line(f"rangeware: {exc.name} is missing: pip install 'rangeware[cli]'")
+    except OutputClosed as exc:  # other programs end without a word, too
+        return exc.exit_code
+    except DiskError as exc:
+        print_line(f"rangeware: {exc}")
+        return exc.exit_code
     except KeyboardInterrupt:
         print_line("rangeware: interrupted")
         return INTERRUPTED
@@ -58,10 +65,10 @@ def _check(url: str, arguments: Arguments) -> int:
     except NetworkError as exc:
         print_line(f"rangeware: cannot check {exc}")
         if arguments.as_json:
-            print_json({"url": shown_url(url), "error": str(exc)})
+            write_result(format_json({"url": shown_url(url), "error": str(exc)}))
         return NOT_CHECKED
     if arguments.as_json:
-        print_json(report.as_dict())
+        write_result(format_json(report.as_dict()))
     elif not arguments.quiet:
         _show(report)
     return BROKEN if report.verdict == "broken" else 0
@@ -70,18 +77,20 @@ def _check(url: str, arguments: Arguments) -> int:
 def _show(report: Report) -> None:
     width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
     lines = [*make_lines(report, width), []]
-    if sys.stdout is not None and sys.stdout.isatty() and find_spec("rich") is not None:
-        _print_in_colour(lines)
-        return
-    for line in lines:
-        print_result("".join(text for text, _ in line).rstrip())
+    in_colour = sys.stdout.isatty() and find_spec("rich") is not None
+    write_result((_coloured if in_colour else _plain)(lines))
 
 
-def _print_in_colour(lines: list[Line]) -> None:
+def _plain(lines: list[Line]) -> str:
+    return "\n".join(make_printable("".join(text for text, _ in line)).rstrip() for line in lines)
+
+
+def _coloured(lines: list[Line]) -> str:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
-    with suppress(OSError):  # nobody reads any more
+    with console.capture() as capture:  # a console ends the process where nobody reads any more
         for line in lines:
             console.print(Text.assemble(*((text, _STYLES.get(style, "")) for text, style in line)), soft_wrap=True)
+    return capture.get().removesuffix("\n")

@@ -1,4 +1,7 @@
-"""Lines on standard error and standard output that never raise: a transfer goes on when nobody looks any more."""
+"""Lines on standard error and standard output. Most never raise: a transfer goes on when nobody looks any more.
+
+What a command is for, such as a report, must arrive: ``write_result`` says if it does not.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
+from ..errors import DiskError
 from .formatting import hide_userinfo, make_printable
 
 
@@ -22,10 +26,31 @@ def print_result(text: str) -> None:
 
 def print_json(fields: dict[str, Any]) -> None:
     """Print an object in a line on standard output, without user names and passwords in URLs."""
+    _write(format_json(fields), sys.stdout)
+
+
+def format_json(fields: dict[str, Any]) -> str:
+    """Format an object in a line of JSON, without user names and passwords in URLs."""
     import json
 
     hidden = {name: hide_userinfo(value) if isinstance(value, str) else value for name, value in fields.items()}
-    _write(json.dumps(hidden), sys.stdout)
+    return json.dumps(hidden)
+
+
+def write_result(text: str) -> None:
+    """Write lines on standard output as they are.
+
+    :raises OutputClosed: if nobody reads any more.
+    :raises DiskError: if they cannot be written.
+    """
+    from ..io.sink import stream_errors
+
+    try:
+        with stream_errors():
+            print(text, flush=True)
+    except DiskError:
+        _mute(sys.stdout)
+        raise
 
 
 def _write(line: str, stream: TextIO | None) -> None:
