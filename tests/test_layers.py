@@ -106,7 +106,7 @@ PURE = {"errors", "http", "core", "client.errors", "client.digests", "client.che
         "client.upload_options", "client.upload_text", "client.planning", "client.io.journal",
         "client.io.upload_record", "client.cli.formatting", "client.cli.hints",
         "check.values", "check.overlaps", "check.known", "check.probes", "check.multipart", "check.conditions",
-        "check.responses",
+        "check.responses", "check.fields", "check.timing", "check.digests",
         "check.compression", "check.findings", "check.clients", "check.advice", "check.reporting", "check.cli.display",
         "uploads.protocol", "uploads.protocol.values",
         "uploads.encodings"}
@@ -130,6 +130,7 @@ MORE_IMPORTS = {
     "client.progress": {"pathlib"},  # as a type only
     "check.cli.display": {"textwrap"},
     "check.overlaps": {"bisect"},
+    "check.digests": {"hashlib"},
     "uploads.encodings": {"base64", "binascii", "email.message"},
 }
 """By the name of a pure module: parts of the standard library that are as pure as what it does with them."""

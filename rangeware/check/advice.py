@@ -84,19 +84,29 @@ def _is_broken(finding: Finding) -> bool:
 _BY_FINDING: tuple[_Mend, ...] = (
     ("same_bytes", _is_broken, "Find out who changes the bytes: a proxy, a cache, or a file that is written to "
                                "meanwhile. Until then, have no client resume."),
-    ("length", _is_bad, "Send a Content-Length. Behind a proxy: no compression and no filters for this type."),
+    ("length", lambda finding: finding.status == "limited",
+     "Send a Content-Length. Behind a proxy: no compression and no filters for this type."),
+    ("length", _is_broken, "Find out who ends the connection early, or says a wrong length: a proxy with a time limit, "
+                           "or an app that fails half-way."),
+    ("repeated", _is_bad, "Send the field once: the app and the proxy, or two parts of the app, both add it."),
+    ("repr_digest", _is_broken, "Make Repr-Digest of the whole file, also with a 206."),
+    ("content_digest", _is_broken, "Leave Content-Digest out of a 206, as rangeware does, or make it of the part."),
     ("validators", _is_broken, "Make the ETag of what does not change by itself: the length and the time of the file, "
                                "not the time of the request. Several servers must make the same one."),
     ("validators", lambda finding: finding.status == "limited",
      "Send a strong ETag, such as \"LENGTH-MTIME\" in quotes. rangeware makes one for files on disk; nginx makes a "
      "weak one of it where gzip is on."),
-    ("coding", _is_bad, "Switch compression off for this type (gzip_types in nginx, SetEnv no-gzip in Apache): video, "
-                        "audio, images and archives are compressed already."),
+    ("coding", lambda finding: _is_bad(finding) and not finding.detail.startswith("Where a client"),
+     "Switch compression off for this type (gzip_types in nginx, SetEnv no-gzip in Apache): video, audio, images and "
+     "archives are compressed already."),
     ("if_range_changed", _is_broken, "Have the server compare If-Range with its ETag, as rangeware does; or remove the "
                                      "validators, so that nobody sends If-Range."),
     ("several", _is_bad, "Let rangeware serve several ranges: it sends them in one multipart/byteranges."),
     ("late", _is_bad, "Give the middleware something that seeks: a file, or an OpenableBody or OpenableResponse, which "
                       "opens the content where it is asked to."),
+    ("speed", lambda finding: _is_bad(finding) and "until the first byte" in finding.detail,
+     "Find out what takes the time before the first byte: what the app does for each request, or a proxy that reads "
+     "everything first."),
     ("accept_ranges", lambda finding: finding.detail.startswith("Absent from"),
      "Send Accept-Ranges: bytes with the plain response."),
     ("head", _is_bad, "Answer HEAD with the fields of GET."),

@@ -11,6 +11,7 @@ from ..client.errors import NetworkError
 from ..client.io.transport import RequestFailed, parse_address
 from ..client.options import DownloadOptions, TransferOptions, check_number
 from ..client.texts import shown_url, status_text
+from ..errors import InvalidOption
 from .probes import next_probe
 from .reporting import make_report
 from .sending import Sender, share_of
@@ -56,11 +57,13 @@ def check(
     :param trace: called with a line for each request and each response.
     :returns: the report; ``report.verdict`` is "good", "limited" or "broken".
     :raises NetworkError: if nothing can be said: there is no response, or an error page.
-    :raises InvalidOption: if an option has a value that cannot work.
+    :raises InvalidOption: if ``url`` is no http or https URL, or an option has a value that cannot work.
 
     >>> check("http://example.org/film.mp4").finding("one_range").status
     'good'
     """
+    if not isinstance(url, str):
+        raise InvalidOption(f"url must be text, not {type(url).__name__}")
     check_number("max_bytes", max_bytes, _LEAST_BYTES, int)
     options = _Options(headers=headers or {}, timeout=timeout, cookies=cookies, cacert=cacert, insecure=insecure,
                        pool=pool, trace=trace)
@@ -69,7 +72,7 @@ def check(
     try:
         address = parse_address(url)
     except RequestFailed as exc:
-        raise NetworkError(str(exc)) from None
+        raise InvalidOption(str(exc)) from None
     sender = Sender(address, options, timeout, max_bytes)
     try:
         answers = _ask_all(sender, address.url)
@@ -94,7 +97,8 @@ def _ask_all(sender: Sender, url: str) -> dict[str, Answer]:
 def _check_first(answer: Answer, url: str) -> str:
     """Return the URL at which redirects have ended."""
     if answer.head is None:
-        raise NetworkError(f"{shown_url(url)}: {answer.failure}")
+        hint = " (a longer timeout may help)" if answer.is_slow else ""
+        raise NetworkError(f"{shown_url(url)}: {answer.failure}{hint}")
     if answer.status not in (200, 206):
         raise NetworkError(status_text(answer.status, answer.head.address, answer.head.date("date")))
     return answer.head.address

@@ -1,23 +1,23 @@
 """What the answers to all probes show: a finding for each thing that clients need. Pure.
 
-Most findings are the verdict of ``responses`` on one answer, under a title. The others compare answers: the bytes that
-several of them have, their validators, and the times that they took.
+Most findings are the verdict of ``responses`` on one answer, under a title. The others compare answers: here the bytes
+that several of them have, and their validators; elsewhere times, codings, digests, and fields sent twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..client.planning.response_head import ResponseHead
 from ..client.texts import shown_url, status_line
 from .compression import judge_coding
-from .known import Answers, is_identity, known_of, serves_ranges, was_asked_for_ranges
+from .digests import judge_content_digest, judge_repr_digest
+from .fields import judge_part_length, judge_repeated
+from .known import Answers, is_identity, known_of, serves_ranges, shows_ranges
 from .overlaps import Overlaps
-from .responses import judge_response, parts_of, shown
+from .responses import judge_failure, judge_response, parts_of, shown
+from .timing import judge_late, judge_speed
 from .values import Answer, Finding, Known, Verdict, worst
-
-_SLOW = 0.3  # seconds more than the first bytes take
-_TIMES = 3  # as long as the first bytes take
 
 _SINGLE = {  # by the name of a finding: its title, and the probes of which it is the verdict
     "head": ("HEAD", ("head",)),
@@ -25,7 +25,7 @@ _SINGLE = {  # by the name of a finding: its title, and the probes of which it i
     "from_start": ("From byte 0 on (Chrome asks so)", ("from_start",)),
     "one_range": ("One range", ("early", "middle", "overlap")),
     "suffix": ("The last bytes, by their number", ("suffix",)),
-    "to_end": ("From a position to the end", ("to_end",)),
+    "to_end": ("From a position to the end", ("to_end", "from_start")),
     "clamped": ("A range beyond the end", ("clamped",)),
     "several": ("Several ranges", ("several",)),
     "many": ("A hundred ranges", ("many",)),
@@ -36,6 +36,12 @@ _SINGLE = {  # by the name of a finding: its title, and the probes of which it i
     "revalidated": ("Asked whether it changed", ("revalidated",)),
 }
 _WITH_206 = ("if_range_tag", "if_range_date")
+_WHERE_THERE_IS_ANY: dict[str, tuple[str, Callable[[Answers], Verdict | None]]] = {
+    "repeated": ("Fields sent twice", judge_repeated),
+    "part_length": ("The length, in parts", judge_part_length),
+    "repr_digest": ("Repr-Digest", judge_repr_digest),
+    "content_digest": ("Content-Digest", judge_content_digest),
+}
 
 
 def find(answers: Answers) -> tuple[Finding, ...]:
@@ -45,9 +51,10 @@ def find(answers: Answers) -> tuple[Finding, ...]:
     return tuple(made[name] for name in _ORDER if name in made)
 
 
-_ORDER = ("url", "length", "accept_ranges", "head", "first_two", "from_start", "one_range", "suffix", "to_end",
-          "clamped", "several", "many", "unsatisfiable", "malformed", "same_bytes", "late", "validators", "if_range",
-          "if_range_changed", "revalidated", "coding")
+_ORDER = ("url", "length", "repeated", "accept_ranges", "head", "first_two", "from_start", "one_range", "suffix",
+          "to_end", "clamped", "several", "many", "unsatisfiable", "malformed", "part_length", "same_bytes",
+          "repr_digest", "content_digest", "speed", "late", "validators", "if_range", "if_range_changed", "revalidated",
+          "coding")
 
 
 def _all(answers: Answers, known: Known) -> Iterator[Finding]:
@@ -57,15 +64,25 @@ def _all(answers: Answers, known: Known) -> Iterator[Finding]:
     yield _finding("length", "Content-Length", judge_length(whole))
     yield _finding("validators", "ETag and Last-Modified", _judge_validators(answers, known))
     for name, (title, probes) in _SINGLE.items():
-        verdicts = [_judge_probe(answers[probe], known, answers) for probe in probes if probe in answers]
+        asked = [answers[probe] for probe in probes if probe in answers]
+        verdicts = [_judge_probe(answer, known, answers) for answer in asked if _is_about(name, answer)]
         if verdicts:
             yield _finding(name, title, _worst_of(verdicts))
     if known.complete_length != 0:
         yield _finding("accept_ranges", "Accept-Ranges", _judge_accept_ranges(answers, whole.head))
     yield _finding("same_bytes", "The same bytes each time", _judge_bytes(answers))
     if "to_end" in answers and answers["to_end"].status == 206:
-        yield _finding("late", "Time until the last bytes", _judge_late(answers))
+        yield _finding("late", "Time until the last bytes", judge_late(answers))
+    yield _finding("speed", "Speed", judge_speed(answers))
+    for name, (title, judge) in _WHERE_THERE_IS_ANY.items():
+        if verdict := judge(answers):
+            yield _finding(name, title, verdict)
     yield _finding("coding", "Compression", judge_coding(answers))
+
+
+def _is_about(name: str, answer: Answer) -> bool:
+    """True if a finding is about this answer. The whole from byte 0 on is also the end from a position on."""
+    return name != "to_end" or answer.probe.name == "to_end" or answer.status == 206
 
 
 def _finding(name: str, title: str, verdict: Verdict) -> Finding:
@@ -82,8 +99,9 @@ def _worst_of(verdicts: list[Verdict]) -> Verdict:
 def _judge_probe(answer: Answer, known: Known, answers: Answers) -> Verdict:
     verdict = judge_response(answer, known)
     if answer.probe.name == "from_start" and answer.status == 200 and serves_ranges(answers):
-        return Verdict("limited", "200 with the whole: the same bytes (RFC 9110 14.2), but Chrome takes the file for "
-                                  "one without ranges unless Accept-Ranges says otherwise.")
+        return Verdict("limited" if "bytes" in answer.field("accept-ranges") else "broken",
+                       "200 with the whole: the same bytes (RFC 9110 14.2), but Chrome takes the file for one without "
+                       "ranges unless Accept-Ranges says otherwise.")
     if answer.probe.name == "suffix" and answer.status == 200 and serves_ranges(answers):
         return Verdict("limited", "200 with the whole: ranges that count from the end are ignored (RFC 9110 14.2). Who "
                                   "asks for the end so, before the length is known, loads everything.")
@@ -141,7 +159,7 @@ def judge_length(whole: Answer) -> Verdict:
     head = whole.head
     assert head is not None
     if whole.failure:
-        return Verdict("broken", f"The content broke off after {len(whole.content)} bytes: {whole.failure}.")
+        return judge_failure(whole)
     length = head.content_length
     if length is not None:
         return Verdict("good", f"{length} bytes, known before the first comes (RFC 9110 8.6).")
@@ -159,7 +177,7 @@ def _judge_accept_ranges(answers: Answers, head: ResponseHead) -> Verdict:
     value = head.fields.get("accept-ranges", "")
     units = {unit.strip().lower() for unit in value.split(",")}
     served = serves_ranges(answers)
-    if not was_asked_for_ranges(answers):
+    if not shows_ranges(answers):
         return Verdict("unknown", f"{shown(value) or 'Absent'}. Whether ranges are served is not known.")
     if "bytes" in units:
         if served:
@@ -185,9 +203,11 @@ def _judge_validators(answers: Answers, known: Known) -> Verdict:
     if version.etag is not None and not version.etag.weak:
         return Verdict("good", f"A strong ETag, {shown(str(version.etag))}, the same each time (RFC 9110 8.8.3).")
     malformed = answers["whole"].field("etag") if version.etag is None else ""
+    if len({value for name, value in answers["whole"].lines if name.lower() == "etag"}) > 1:
+        return Verdict("limited", f"Several ETags, {shown(malformed)}: nobody can tell which is meant (RFC 9110 5.3).")
     if malformed:
         return Verdict("limited", f"The ETag {shown(malformed)} is malformed: it has no quotes, or what must not be in "
-                                  "them (RFC 9110 8.8.3). Clients and caches pass over it.")
+                                  "them (RFC 9110 8.8.3). Some clients and caches pass over it.")
     what = "No ETag" if version.etag is None else f"A weak ETag, {shown(str(version.etag))}"
     if version.dated and version.etag is None:
         return Verdict("good", f"{what}, but Last-Modified {shown(version.last_modified or '')}, old enough to tell "
@@ -229,13 +249,3 @@ def _pieces_of(answer: Answer) -> list[tuple[int, bytes]]:
     if not is_identity(answer):
         return []
     return [(0, answer.content)] if answer.status == 200 else parts_of(answer)
-
-
-def _judge_late(answers: Answers) -> Verdict:
-    late = min(answers[name].waited for name in ("to_end", "to_end_again") if name in answers)
-    early = min(answers[name].waited for name in ("first_two", "early") if name in answers)
-    said = f"{1000 * late:.0f} ms, and {1000 * early:.0f} ms until the first ones"
-    if late > early + _SLOW and late > _TIMES * early:
-        return Verdict("limited", f"{said}: the server seems to read all that lies before, so that each seek takes the "
-                                  "longer the further it goes.")
-    return Verdict("good", f"{said}.")

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from ..client.planning.response_head import FileVersion
 from .values import Answer, Known
 
+BUSY = (429, 503)
+"""Statuses of a server that takes no more requests for now: they tell nothing about the file."""
+
 Answers = Mapping[str, Answer]
 """By the name of the probe, in the order in which they came."""
 
@@ -49,9 +52,10 @@ def serves_ranges(answers: Answers) -> bool:
     return any(answer.status == 206 and "range" in answer.probe.fields for answer in answers.values())
 
 
-def was_asked_for_ranges(answers: Answers) -> bool:
-    """True if any request for a range has been sent, so that it is known whether they are served."""
-    return any(answer.was_asked for answer in answers.values() if "range" in answer.probe.fields)
+def shows_ranges(answers: Answers) -> bool:
+    """True if any response to a request for a range shows whether they are served."""
+    asked = [answer for answer in answers.values() if "range" in answer.probe.fields]
+    return any(answer.is_conclusive and answer.status not in BUSY for answer in asked)
 
 
 def coding_of(answers: Answers) -> str:

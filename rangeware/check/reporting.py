@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .advice import advise
 from .clients import for_clients
 from .findings import find
-from .known import Answers, known_of, serves_ranges, was_asked_for_ranges
+from .known import Answers, known_of, serves_ranges, shows_ranges
 from .values import Finding, Report, Status, worst
 
 
@@ -21,7 +21,7 @@ def make_report(url: str, answers: Answers, requests: int, received: int, second
     named = {finding.name: finding for finding in findings}
     head = answers["whole"].head
     assert head is not None
-    has_ranges = serves_ranges(answers) or not was_asked_for_ranges(answers)
+    has_ranges = serves_ranges(answers) or not shows_ranges(answers)
     verdict, summary = _summary(named, has_ranges, is_empty=known_of(answers).complete_length == 0)
     return Report(url, verdict, summary, findings, for_clients(named) if known_of(answers).complete_length else (),
                   advise(named, head, has_ranges=has_ranges), requests, received, round(seconds, 3))
@@ -35,9 +35,9 @@ def _summary(findings: Mapping[str, Finding], has_ranges: bool, *, is_empty: boo
         return status, f"Clients go wrong here. Look at: {_titles(findings, 'broken')}."
     if is_empty:
         return "limited", "The file is empty, so there is nothing to seek in: try a larger one."
-    if status == "limited":
+    if status == "limited" and findings["one_range"].status != "unknown":
         return status, f"Seeking and resuming work, with limits. Look at: {_titles(findings, 'limited')}."
-    if status == "unknown":
+    if status != "good":
         return "limited", f"Not all could be found out: {_titles(findings, 'unknown')}."
     return status, "Seeking, resuming and fetching in parts work."
 

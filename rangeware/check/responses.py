@@ -13,6 +13,7 @@ from ..client.planning.response_head import ResponseHead
 from ..client.texts import printable, status_line
 from ..http.ranges import ByteRange, ContentRange, parse_range
 from .conditions import holds_if_range, holds_preconditions
+from .known import BUSY
 from .multipart import Field, Multipart, Part, boundary_of, read_multipart
 from .values import Answer, Known, Probe, Verdict
 
@@ -57,14 +58,21 @@ def _placed(parts: list[Part]) -> list[tuple[int, bytes]]:
 def judge_response(answer: Answer, known: Known) -> Verdict:
     """Judge a response."""
     if answer.head is None:
-        return Verdict("broken" if answer.was_asked else "unknown", f"No response: {answer.failure}.")
-    if answer.status in (429, 503):
+        return judge_failure(answer)
+    if answer.status in BUSY:
         return Verdict("unknown", f"{status_line(answer.status)}: the server takes no more requests for now.")
     if answer.status >= 500:
         return Verdict("broken", f"{status_line(answer.status)}: the server fails over this request.")
-    if answer.failure:
-        return Verdict("broken", f"The content broke off after {len(answer.content)} bytes: {answer.failure}.")
-    return _JUDGES.get(answer.status, _judge_other)(answer, known)
+    return judge_failure(answer) if answer.failure else _JUDGES.get(answer.status, _judge_other)(answer, known)
+
+
+def judge_failure(answer: Answer) -> Verdict:
+    """Judge a response that did not come, or not all of it: what had too little time is not the server's fault."""
+    said = "No response" if answer.head is None else f"The content broke off after {len(answer.content)} bytes"
+    if answer.is_conclusive:
+        return Verdict("broken", f"{said}: {answer.failure}.")
+    hint = "; a longer timeout may tell" if answer.is_slow else ""
+    return Verdict("unknown", f"{said}: {answer.failure}{hint}.")
 
 
 def _asked(answer: Answer, complete_length: int | None) -> list[ByteRange] | None:
@@ -109,8 +117,8 @@ def _judge_ignored_range(answer: Answer, known: Known) -> Verdict:
     if known.complete_length == 0:
         return Verdict("good", "200: there are no bytes that a range could select.")
     if not asked:
-        return Verdict("limited", "200 with the whole, where RFC 9110 15.5.17 has 416: a client that resumes a "
-                                  "complete file gets all of it again.")
+        return Verdict("limited", "200 with the whole, where RFC 9110 15.5.17 has 416: to a client that resumes a "
+                                  "complete file, all of it is sent again.")
     if _is_several(answer):
         return Verdict("limited", "200 with the whole instead of the parts: allowed (RFC 9110 14.2), but whoever needs "
                                   "several ranges loads everything.")
@@ -145,7 +153,8 @@ def _judge_single(answer: Answer, known: Known) -> Verdict:
     if fault:
         return Verdict("broken", fault)
     if answer.is_slow and len(answer.content) < named.part.length:
-        return Verdict("limited", f"206, but only {len(answer.content)} of {named.part.length} bytes came in time.")
+        return Verdict("limited" if answer.is_conclusive else "unknown",
+                       f"206, but only {len(answer.content)} of {named.part.length} bytes came in time.")
     return _judge_choice(answer, known, named, named.part)
 
 
@@ -187,6 +196,9 @@ def _judge_choice(answer: Answer, known: Known, named: ContentRange, part: ByteR
         return Verdict("good", f"{said} of {named.complete_length}, as asked (RFC 9110 15.3.7.1).")
     wanted = f"{asked[0].first_pos}-{asked[0].last_pos}"
     if part.first_pos == asked[0].first_pos and part.last_pos < asked[0].last_pos:
+        if answer.probe.fields["range"].strip().endswith("-"):
+            return Verdict("broken", f"{said} instead of {wanted}: allowed (RFC 9110 15.3.7), but curl and wget end "
+                                     "there, without an error, and keep a file that is too short.")
         return Verdict("limited", f"{said} instead of {wanted}: allowed (RFC 9110 15.3.7), but some clients take it "
                                   "for a broken connection.")
     return Verdict("broken", f"{said} instead of {wanted} (RFC 9110 14.2): a client that does not look puts them in "
@@ -207,7 +219,11 @@ def _judge_multipart(answer: Answer, known: Known, body: Multipart) -> Verdict:
     fault = next((_length_fault(each, known) for each in named if each is not None), "")
     if fault:
         return Verdict("broken", fault)
-    return _judge_parts(sent, _asked(answer, known.complete_length) or [], is_whole=body.is_closed)
+    asked = _asked(answer, known.complete_length) or []
+    if not body.is_closed and answer.is_slow or not sent:
+        return Verdict("limited" if sent and answer.is_conclusive else "unknown",
+                       f"206 in multipart/byteranges, of which only {len(sent)} of {len(asked)} parts came in time.")
+    return _judge_parts(sent, asked, is_whole=body.is_closed)
 
 
 def _judge_parts(sent: list[ByteRange], asked: list[ByteRange], *, is_whole: bool) -> Verdict:
@@ -244,8 +260,8 @@ def _judge_416(answer: Answer, known: Known) -> Verdict:
         return Verdict("limited" if _is_several(answer) else "broken",
                        "416, although the file has these bytes (RFC 9110 15.5.17): the request is refused.")
     if named is None or named.part is not None or named.complete_length is None:
-        return Verdict("limited", "416 without Content-Range: a client cannot see whether its file is complete "
-                                  "(RFC 9110 15.5.17).")
+        return Verdict("limited", "416 without Content-Range: it does not say how long the file is (RFC 9110 15.5.17). "
+                                  "curl and wget take what they have for complete all the same, also where it is not.")
     if known.complete_length not in (None, named.complete_length):
         return Verdict("broken", f"416 with a length of {named.complete_length}, where the plain response has "
                                  f"{known.complete_length} (RFC 9110 14.4).")

@@ -22,7 +22,9 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_HOPS = 10
 _SHARE = 0.25  # of all the time, for one probe at most
 _PARTS = 8  # one probe takes no more than such a part of all bytes
-_FOR_THE_BEGINNING = 5.0  # seconds that the beginning of the file may take
+_FAIR = 10.0  # seconds: who has waited for less cannot say that a server does not answer
+_FOR_THE_CONTENT = 5.0  # seconds that the content may take from its first byte on
+_WITHOUT_CONTENT = (204, 304)  # also if the head says otherwise (RFC 9112 6.3)
 _PAUSE = 0.2  # seconds before a request is repeated that has got no response
 
 
@@ -60,10 +62,11 @@ class Sender:
         """Send a probe, once more if there was no response, and follow redirects."""
         self._is_final = False
         answer = self._send(probe)
-        if answer.head is None and answer.was_asked and not self._is_final and self._left() > _PAUSE:
+        is_quick = answer.head is None and answer.is_conclusive and not answer.is_slow
+        if is_quick and not self._is_final and self._left() > _PAUSE:
             time.sleep(_PAUSE)  # a server with one connection at a time may not have noticed that ours was closed
             again = self._send(probe)
-            answer = again if again.was_asked else answer
+            answer = again if again.is_conclusive else answer
         return answer
 
     def settle(self, url: str) -> None:
@@ -81,18 +84,19 @@ class Sender:
         most = min(probe.most, self._max_bytes // _PARTS, self._max_bytes - self.received)
         if most <= 0 or self._left() <= 0:
             what = "no time was" if self._left() <= 0 else "no bytes were"
-            return Answer(probe, failure=f"not asked, since {what} left", was_asked=False)
-        deadline = time.monotonic() + min(self._left(), share_of(self._timeout))
+            return Answer(probe, failure=f"not asked, since {what} left", is_conclusive=False)
+        begun = time.monotonic()
+        deadline = begun + min(self._left(), share_of(self._timeout))
         hops: list[str] = []
         try:
             with _watched(deadline):
                 answer = self._exchange(probe._replace(most=most), hops, deadline)
         except (RequestFailed, _TooLate) as exc:
             self._is_final = isinstance(exc, RequestFailed) and exc.permanent
-            answer = Answer(probe, failure=_why(exc, deadline), hops=tuple(hops))
-        if answer.failure and self._left() <= 0 and self.requests > 1:  # not the server's fault, perhaps
-            return Answer(probe, failure="the time was over before it came", was_asked=False)
-        return answer
+            answer = Answer(probe, failure=_why(exc, begun, deadline), is_slow=time.monotonic() >= deadline,
+                            hops=tuple(hops))
+        was_hurried = deadline <= time.monotonic() < begun + _FAIR
+        return answer._replace(is_conclusive=not (answer.is_slow and was_hurried))
 
     def _exchange(self, probe: Probe, hops: list[str], deadline: float) -> Answer:
         url = self._url
@@ -115,46 +119,47 @@ class Sender:
     def _read(self, response: Response, probe: Probe, begun: float, deadline: float) -> Answer:
         """Read content until there is enough, or no time left."""
         content = bytearray()
-        waited, failure, is_complete = time.monotonic() - begun, "", False
-        until = min(deadline, time.monotonic() + _FOR_THE_BEGINNING)
+        most = 0 if probe.method == "HEAD" or response.head.status in _WITHOUT_CONTENT else probe.most
+        waited, failure, is_complete, until = 0.0, "", most == 0, deadline
         with _stopping(response, deadline):
-            while len(content) + self._transport.block_size <= probe.most and time.monotonic() < until:
+            while len(content) + self._transport.block_size <= most and time.monotonic() < until:
                 try:
                     block = response.read()
                 except RequestFailed as exc:
                     failure = str(exc) if time.monotonic() < deadline else ""
                     break
-                waited = waited if content else time.monotonic() - begun
+                if not content:
+                    waited = time.monotonic() - begun
+                    until = min(deadline, time.monotonic() + _FOR_THE_CONTENT)
                 content += block
                 if not block:
                     is_complete = time.monotonic() < deadline  # else the end is one that we made
                     break
+        took = time.monotonic() - begun
         self.received += len(content)
         is_slow = not is_complete and not failure and time.monotonic() >= until
         if is_slow and not content:
-            failure = f"no content came within {time.monotonic() - begun:.0f} seconds"
-        return Answer(probe, response.head, bytes(content), is_complete, failure, is_slow, waited=waited)
+            failure = f"no content came within {took:.1f} seconds"
+        return Answer(probe, response.head, bytes(content), is_complete, failure, is_slow, waited=waited or took,
+                      took=took, lines=response.lines)
 
 
 class _TooLate(Exception):
     """There is no time left for this probe."""
 
 
-def _why(exc: Exception, deadline: float) -> str:
+def _why(exc: Exception, begun: float, deadline: float) -> str:
     """Why there is no response. A head that is cut off since its time is over looks like something else than HTTP."""
-    if time.monotonic() >= deadline and not isinstance(exc, _TooLate):
-        return "it did not come in time"
-    return str(exc)
+    now = time.monotonic()
+    return f"it took longer than {now - begun:.1f} seconds" if now >= deadline else str(exc)
 
 
 @contextmanager
 def _watched(deadline: float) -> Iterator[None]:
     """Give up waiting for a response when the time is over."""
-    begun = time.monotonic()
-
     def look() -> None:
         if time.monotonic() >= deadline:
-            raise _TooLate(f"it took longer than {time.monotonic() - begun:.1f} seconds")
+            raise _TooLate
 
     token = WATCH.set(look)
     try:

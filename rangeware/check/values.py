@@ -49,12 +49,15 @@ class Answer(NamedTuple):
     """The answer to a probe.
 
     :param head: of the response; None if there was none.
+    :param lines: the fields of the head as they were sent, one for each line; its own dictionary joins them.
     :param content: as much as has been read.
     :param is_complete: True if the content has been read to its end.
     :param failure: why there is no response, or why its content broke off, as text for a person; "" if neither.
-    :param is_slow: True if reading ended because of the time that it took.
-    :param was_asked: False if there were no bytes or no time left for the request.
-    :param waited: seconds from the request to the first byte of the content, or to the head if there is none.
+    :param is_slow: True if waiting or reading ended because of the time that it took.
+    :param is_conclusive: False if there were no bytes or no time left for the request, or less time than a server may
+        take: what is missing then is not the server's fault.
+    :param waited: seconds from the request to the first byte of the content, or to the end if none came.
+    :param took: seconds from the request to the last byte that was read.
     :param hops: the URLs that redirected, in order.
     """
 
@@ -64,9 +67,11 @@ class Answer(NamedTuple):
     is_complete: bool = False
     failure: str = ""
     is_slow: bool = False
-    was_asked: bool = True
+    is_conclusive: bool = True
     waited: float = 0.0
+    took: float = 0.0
     hops: tuple[str, ...] = ()
+    lines: tuple[tuple[str, str], ...] = ()
 
     @property
     def status(self) -> int:

@@ -116,7 +116,7 @@ def ask(probe: Probe, spoil: Spoil = nothing, content: bytes = CONTENT, **fields
     body = b"" if probe.method == "HEAD" else reply.content
     is_complete = len(body) < probe.most and not reply.failure
     return Answer(probe, ResponseHead(reply.status, reply.fields, URL), body[:probe.most], is_complete, reply.failure,
-                  waited=0.01)
+                  waited=0.01, lines=tuple(reply.fields.items()))
 
 
 def ask_all(spoil: Spoil = nothing, content: bytes = CONTENT, **fields: str | None) -> dict[str, Answer]:

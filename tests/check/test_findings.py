@@ -25,10 +25,9 @@ from tests.check.site import (
     without_ranges,
 )
 
-NAMES = ["url", "length", "accept_ranges", "head", "first_two", "from_start", "one_range", "suffix", "to_end",
-"clamped",
-         "several", "many", "unsatisfiable", "malformed", "same_bytes", "late", "validators", "if_range",
-         "if_range_changed", "revalidated", "coding"]
+NAMES = ["url", "length", "accept_ranges", "head", "first_two", "from_start", "one_range", "suffix",
+         "to_end", "clamped", "several", "many", "unsatisfiable", "malformed", "same_bytes", "speed", "late",
+         "validators", "if_range", "if_range_changed", "revalidated", "coding"]
 
 
 def test_a_good_server():
@@ -88,6 +87,10 @@ def failing(reply: Reply) -> Reply:
 @pytest.mark.parametrize(("spoil", "name", "status", "words"), [
     pytest.param(only("first_two")(whole), "first_two", "broken", "200 with the whole", id="Safari gets 200"),
     pytest.param(only("from_start")(whole), "from_start", "limited", "Chrome takes the file", id="Chrome gets 200"),
+    pytest.param(lambda probe, reply: forgetful(probe, whole(reply) if probe.name == "from_start" else reply),
+                 "from_start", "broken", "unless Accept-Ranges", id="Chrome gets 200 and no promise"),
+    pytest.param(only("from_start")(lambda reply: part_of(whole(reply), 0, 999)), "to_end", "broken",
+                 "curl and wget end there", id="an open range is cut short"),
     pytest.param(only("middle")(first), "one_range", "broken", "without Content-Range", id="the middle is bad"),
     pytest.param(only("overlap")(failing), "one_range", "broken", "500", id="500 to one of three"),
     pytest.param(only("suffix")(whole), "suffix", "limited", "from the end", id="no suffix"),
@@ -162,6 +165,14 @@ def test_validators(fields, status, words):
     assert (finding.status, words in finding.detail) == (status, True), finding.detail
 
 
+def test_two_tags_are_told_from_one_that_is_malformed():
+    answers = ask_all(etag='"v1", "v2"')
+    assert "is malformed" in {each.name: each for each in find(answers)}["validators"].detail
+    answers["whole"] = answers["whole"]._replace(lines=(("ETag", '"v1"'), ("etag", '"v2"')))
+    finding = {each.name: each for each in find(answers)}["validators"]
+    assert (finding.status, finding.detail[:25]) == ("limited", 'Several ETags, "v1", "v2"')
+
+
 def test_a_weak_tag_in_if_range_must_not_hold():
     assert found("if_range_changed", etag='W/"v1"').status == "good"
     taken = found("if_range_changed", only("if_range_weak")(lambda reply: part_of(reply, 0, 9)), etag='W/"v1"')
@@ -194,7 +205,7 @@ def test_what_was_not_asked_is_unknown():
     def spoil(probe: Probe, reply: Reply) -> Reply:
         return Reply(0, {}, failure="no time") if probe.name in ("several", "many") else reply
 
-    answers = {name: answer._replace(was_asked=answer.head is not None) for name, answer in ask_all(spoil).items()}
+    answers = {name: answer._replace(is_conclusive=answer.head is not None) for name, answer in ask_all(spoil).items()}
     finding = {each.name: each for each in find(answers)}["several"]
     assert (finding.status, finding.detail) == ("unknown", "No response: no time.")
 
@@ -203,11 +214,27 @@ def test_where_no_range_could_be_asked_for_nothing_is_claimed():
     def spoil(probe: Probe, reply: Reply) -> Reply:
         return Reply(0, {}, failure="no time") if "range" in probe.fields else reply
 
-    answers = {name: answer._replace(was_asked=answer.head is not None) for name, answer in ask_all(spoil).items()}
+    answers = {name: answer._replace(is_conclusive=answer.head is not None) for name, answer in ask_all(spoil).items()}
     made = make_report(site.URL, answers, 1, 1, 1.0)
     assert (made.verdict, made.advice) == ("limited", ())
     assert made.summary.startswith("Not all could be found out: Accept-Ranges, The first two bytes")
     assert {client.status for client in made.clients} == {"unknown"}
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_takes_no_more_requests_is_not_without_ranges(status):
+    made = report(lambda probe, reply: reply if probe.name == "whole" else Reply(status, {}), last_modified=None)
+    assert made.verdict == "limited"
+    assert made.summary.startswith("Not all could be found out: Accept-Ranges, HEAD, The first two bytes")
+    assert {client.status for client in made.clients} == {"unknown"}
+    assert made.advice == ()
+
+
+def test_with_limits_is_said_only_of_ranges_that_were_seen():
+    """One thing is limited, and whether ranges are served is not known."""
+    made = report(lambda probe, reply: reply if probe.name == "whole" else Reply(429, {}), etag='W/"v1"')
+    assert {finding.status for finding in made.findings} == {"good", "limited", "unknown"}
+    assert made.summary.startswith("Not all could be found out: ")
 
 
 @pytest.mark.parametrize(("late", "again", "early", "status"), [

@@ -72,6 +72,7 @@ CASES = [  # the response, the fields of the request, the status and words of th
     pytest.param(part(1, 9), {"range": "bytes=0-9"}, "broken", "instead of 0-9", id="later"),
     pytest.param(part(0, 10), {"range": "bytes=0-9"}, "broken", "instead of 0-9", id="longer"),
     pytest.param(part(0, 5), {"range": "bytes=0-9"}, "limited", "allowed (RFC 9110 15.3.7)", id="shorter"),
+    pytest.param(part(0, 5), {"range": "bytes=0-"}, "broken", "too short", id="shorter than to the end"),
     pytest.param(part(0, 9), {"range": "bytes=999999-"}, "broken", "15.5.17: 416", id="none of them is there"),
     pytest.param(part(0, 9).carrying(b"x"), {"range": "bytes=0-9"}, "broken", "with 1 bytes of content", id="too few"),
     pytest.param(part(0, 9).put(content_length="x"), {"range": "bytes=0-9"}, "broken", "where it ends", id="no end"),
@@ -147,7 +148,7 @@ def test_head(reply, status, words):
 def test_no_response():
     probe = Probe("", "GET", {}, 9)
     assert judge_response(Answer(probe, failure="cut"), KNOWN) == ("broken", "No response: cut.")
-    assert judge_response(Answer(probe, failure="no time", was_asked=False), KNOWN)[0] == "unknown"
+    assert judge_response(Answer(probe, failure="no time", is_conclusive=False), KNOWN)[0] == "unknown"
 
 
 def test_an_empty_file_has_no_ranges():
@@ -170,6 +171,34 @@ def test_content_that_was_not_read_to_its_end(reply, status):
 def test_a_slow_part_is_limited():
     slow = answer(part(0, 99)._replace(content=b"x"), complete=False, slow=True, range="bytes=0-99")
     assert judge_response(slow, KNOWN) == ("limited", "206, but only 1 of 100 bytes came in time.")
+
+
+def hurried(answer):
+    """The answer, of which no more came since there was less time than a server may take."""
+    return answer._replace(is_slow=True, is_complete=False, is_conclusive=False)
+
+
+def test_what_had_too_little_time_is_unknown():
+    late = "no content came within 0.5 seconds"
+    short = part(0, 99)._replace(content=b"x")
+    for reply in (Reply(0, {}, failure=late), WHOLE._replace(failure=late, content=b""), short):
+        given = answer(reply, range="bytes=0-99")
+        if not reply.status:
+            given = given._replace(head=None)
+        assert judge_response(hurried(given), KNOWN).status == "unknown", reply.status
+    lost = Answer(Probe("", "GET", {}, 9), failure=late)
+    assert judge_response(hurried(lost), KNOWN).detail == f"No response: {late}; a longer timeout may tell."
+
+
+def test_parts_of_which_too_few_came_in_time():
+    cut = several((0, 9), (20, 29), (40, 49))
+    asked = {"range": "bytes=0-9,20-29,40-49"}
+    begun = answer(cut._replace(content=cut.content[:150]), complete=False, slow=True, **asked)
+    assert judge_response(begun, KNOWN) == (
+        "limited", "206 in multipart/byteranges, of which only 2 of 3 parts came in time.")
+    assert judge_response(hurried(begun), KNOWN).status == "unknown"
+    none = answer(cut._replace(content=b"\r\n--SEP"), complete=False, slow=True, **asked)
+    assert judge_response(none, KNOWN).status == "unknown"
 
 
 def test_parts_that_were_cut_off_on_purpose():

@@ -53,6 +53,8 @@ class Response:
 
     :param address: the URL that sent it.
     :param timeout: seconds that may pass between bytes of the content, once the first has come.
+
+    :ivar lines: the fields as they were sent, one for each line.
     """
 
     def __init__(
@@ -62,7 +64,8 @@ class Response:
         self._block_size = block_size
         self._timeout: float | None = timeout
         self.address = address
-        self.head = ResponseHead(response.status, combine(response.headers.items()), address)
+        self.lines = tuple(response.headers.items())
+        self.head = ResponseHead(response.status, combine(self.lines), address)
 
     @property
     def location(self) -> str:
