@@ -12,7 +12,7 @@ from .known import Answers
 from .responses import shown
 from .values import Answer, Status, Verdict
 
-_SINGLE = ("content-length", "content-range", "etag", "last-modified", "content-type", "date")
+_SINGLE = ("content-length", "content-range", "etag", "last-modified", "content-type")
 _DECISIVE = ("content-length", "content-range")  # where two that differ lead to other bytes
 _SAID_TWICE = {
     "content-length": "Node and others refuse such a response (RFC 9110 8.6)",

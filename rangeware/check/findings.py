@@ -200,6 +200,10 @@ def _judge_validators(answers: Answers, known: Known) -> Verdict:
         return Verdict("broken", f"They change from response to response ({shown(changed)}): nothing can be resumed or "
                                  "kept in a cache (RFC 9110 8.8).")
     version = known.version
+    if version.etag is not None and any(
+            answer.status == 206 and not answer.field("etag") for answer in answers.values() if is_identity(answer)):
+        return Verdict("limited", "A 206 lacks the ETag of the plain response (RFC 9110 15.3.7): a client cannot see "
+                                  "which version a part is of.")
     if version.etag is not None and not version.etag.weak:
         return Verdict("good", f"A strong ETag, {shown(str(version.etag))}, the same each time (RFC 9110 8.8.3).")
     malformed = answers["whole"].field("etag") if version.etag is None else ""

@@ -33,11 +33,11 @@ def judge_speed(answers: Answers) -> Verdict:
 
 
 def _trickle_of(answer: Answer) -> str:
-    """What came too slowly, as text; "" if nothing did."""
-    seconds = answer.took - answer.waited
-    if not answer.is_slow or len(answer.content) >= _LEAST_RATE * seconds:
+    """What came too slowly, as text; "" if nothing did. What has no length may be live: it comes as fast as it plays."""
+    length = None if answer.head is None else answer.head.content_length
+    if length is None or not answer.is_slow or len(answer.content) >= _LEAST_RATE * (answer.took - answer.waited):
         return ""
-    return f"Only {len(answer.content)} bytes came within {answer.took:.1f} s"
+    return f"Only {len(answer.content)} of {length} bytes came within {answer.took:.1f} s"
 
 
 def judge_late(answers: Answers) -> Verdict:

@@ -174,6 +174,19 @@ def test_nobody_reads_the_report(server, form):
     assert (code, out, err) == (141, "", "")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full device")
+def test_exit_codes_of_outputs_that_fail(server, monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    for place, code in ((writer, 141), ("/dev/full", 5)):
+        with open(place, "w") as output:
+            monkeypatch.setattr(sys, "stdout", output)
+            assert main(["check", server.url]) == code
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["check", server.url]) == 2
+    assert main(["check", "-q", server.url]) == 0
+
+
 def test_only_the_first_line_is_read(server):
     code, out, err = in_shell('"$@" | head -1; exit ${PIPESTATUS[0]}', server.url)
     assert (code in (0, 141), out, err) == (True, f"{server.url}\n", "")

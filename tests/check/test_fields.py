@@ -28,7 +28,6 @@ def first_two(*lines: tuple[str, str]) -> dict[str, Answer]:
     ("ETag", '"v2"', "limited", 'ETag says both "v1" and "v2"'),
     ("Last-Modified", site.DATE, "limited", "says both"),
     ("Content-Type", "text/html", "limited", "says both"),
-    ("Date", site.DATE, "limited", "comes 2 times"),
 ])
 def test_fields_that_come_once_are_sent_twice(name, value, status, words):
     verdict = judge_repeated(first_two((name, value)))
@@ -36,8 +35,11 @@ def test_fields_that_come_once_are_sent_twice(name, value, status, words):
     assert (verdict.status, words in verdict.detail) == (status, True), verdict.detail
 
 
-@pytest.mark.parametrize("line", [("Accept-Ranges", "bytes"), ("Vary", "Accept"), ("X-A", "1")])
-def test_a_list_may_come_in_several_lines(line):
+@pytest.mark.parametrize("line", [
+    ("Accept-Ranges", "bytes"), ("Vary", "Accept"), ("X-A", "1"),
+    ("Date", site.DATE),  # no list, but Werkzeug sends it twice, and no client minds
+])
+def test_other_fields_may_come_in_several_lines(line):
     assert judge_repeated(first_two(line, line)) is None
 
 

@@ -165,6 +165,14 @@ def test_validators(fields, status, words):
     assert (finding.status, words in finding.detail) == (status, True), finding.detail
 
 
+def test_a_part_without_the_tag_of_the_whole():
+    """RFC 9110 15.3.7: a 206 must have the ETag that a 200 would have had."""
+    bare = found("validators", lambda _, reply: reply.put(etag=None) if reply.status == 206 else reply)
+    assert (bare.status, "A 206 lacks the ETag" in bare.detail) == ("limited", True)
+    dated = found("validators", lambda _, reply: reply.put(last_modified=None) if reply.status == 206 else reply)
+    assert dated.status == "good"
+
+
 def test_two_tags_are_told_from_one_that_is_malformed():
     answers = ask_all(etag='"v1", "v2"')
     assert "is malformed" in {each.name: each for each in find(answers)}["validators"].detail

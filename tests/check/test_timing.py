@@ -24,15 +24,20 @@ def with_times(waited: float, took: float | None = None, length: int | None = No
     return made
 
 
+LIVE = ask_all(lambda _, reply: reply.put(content_length=None))["whole"]._replace(
+    is_slow=True, is_complete=False, waited=0.1, took=5.1, content=b"x")
+
+
 @pytest.mark.parametrize(("answers", "status", "words"), [
     pytest.param(with_times(0.02), "good", "20 ms until the first byte of a response, the median of 21.", id="quick"),
     pytest.param(with_times(0.9), "good", "900 ms", id="less than a second"),
     pytest.param(with_times(3.0), "limited", "3.0 s until the first byte of a response", id="seconds"),
     pytest.param({**with_times(0.02), "middle": with_times(9.0)["middle"]}, "good", "20 ms", id="one of many is slow"),
-    pytest.param(with_times(0.1, 5.1, 500), "limited", "Only 500 bytes came within 5.1 s", id="trickles"),
+    pytest.param(with_times(0.1, 5.1, 500), "limited", "Only 500 of 200000 bytes came within 5.1 s", id="trickles"),
     pytest.param(with_times(0.1, 15.1, 100_000), "limited", "came within 15.1 s", id="stalls in the midst"),
     pytest.param({"whole": with_times(0.1, 5.1, 163_840)["whole"]}, "good", "100 ms", id="as fast as music needs"),
     pytest.param({"whole": with_times(0.1, 5.1, 163_839)["whole"]}, "limited", "Only 163839", id="less than that"),
+    pytest.param({"whole": LIVE}, "good", "100 ms", id="without a length it may be live"),
     pytest.param(with_times(0.1, 0.5, 500, is_conclusive=False), "unknown", "21 of 21 responses", id="hurried"),
 ])
 def test_speed(answers, status, words):
