@@ -51,7 +51,7 @@ _CLIENTS = (
             "Cannot slice it: it needs 206, the length of the file in it, and validators that stay.",
             ("one_range", "clamped", "same_bytes", "validators"), ("part_length",), ("validators", "late", "coding")),
     _Client("zsync, zchunk", "Fetch what is missing in few requests.", "Work, with limits.",
-            "Cannot fetch several ranges at once.", ("one_range", "same_bytes"), ("several",), ("many",)),
+            "Cannot fetch several ranges at once.", ("one_range", "same_bytes"), ("several",), ("many", "zsync")),
     _Client("PDF.js, zip.js", "Load only what is shown.", "Load parts, with limits.", "Load the whole file first.",
             ("one_range", "same_bytes"), ("length", "accept_ranges"), ("suffix", "coding", "speed")),
     _Client("Resuming after a change", "Noticed: nobody joins two versions.", "Safe, with limits.",

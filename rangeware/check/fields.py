@@ -1,4 +1,4 @@
-"""Fields that clients read in different ways: sent twice, or without the length that players need. Pure.
+"""What clients read in different ways: fields sent twice, parts without a length, and how several begin. Pure.
 
 RFC 9110 5.3: a field that is not a list comes once. Where it comes twice, one client takes the first, another the last,
 and a third joins them. What is said here was seen with curl 7.88, wget 1.21, aria2 1.36, Node 18 and Chromium.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from .known import Answers
+from .multipart import boundary_of
 from .responses import shown
 from .values import Answer, Status, Verdict
 
@@ -49,3 +50,17 @@ def judge_part_length(answers: Answers) -> Verdict | None:
         return None
     return Verdict("limited", "Parts name no length of the file (*): allowed (RFC 9110 14.4), but Chromium does not "
                               "seek then, and neither aria2 nor nginx can use them.")
+
+
+def judge_for_zsync(answers: Answers) -> Verdict | None:
+    """Judge several parts as zsync reads them; None if there are none, or it can read them."""
+    answer = answers.get("several")
+    boundary = None if answer is None or answer.status != 206 else boundary_of(answer.field("content-type"))
+    if answer is None or boundary is None:
+        return None
+    if answer.field("transfer-encoding"):
+        return Verdict("limited", "Several parts in chunks: as any content (RFC 9112 7.1), but zsync reads no chunks.")
+    if answer.content.partition(b"\n")[2].startswith(b"--" + boundary.encode("latin-1", "replace")):
+        return None
+    return Verdict("limited", "Several parts without an empty line before the first: none is needed (RFC 2046 5.1.1), "
+                              "but zsync up to 0.6.2 asks again for ever without.")

@@ -12,7 +12,7 @@ from ..client.planning.response_head import ResponseHead
 from ..client.texts import shown_url, status_line
 from .compression import judge_coding
 from .digests import judge_content_digest, judge_repr_digest
-from .fields import judge_part_length, judge_repeated
+from .fields import judge_for_zsync, judge_part_length, judge_repeated
 from .known import Answers, is_identity, known_of, serves_ranges, shows_ranges
 from .overlaps import Overlaps
 from .responses import judge_failure, judge_response, parts_of, shown
@@ -38,6 +38,7 @@ _SINGLE = {  # by the name of a finding: its title, and the probes of which it i
 _WITH_206 = ("if_range_tag", "if_range_date")
 _WHERE_THERE_IS_ANY: dict[str, tuple[str, Callable[[Answers], Verdict | None]]] = {
     "repeated": ("Fields sent twice", judge_repeated),
+    "zsync": ("Several ranges, for zsync", judge_for_zsync),
     "part_length": ("The length, in parts", judge_part_length),
     "repr_digest": ("Repr-Digest", judge_repr_digest),
     "content_digest": ("Content-Digest", judge_content_digest),
@@ -52,7 +53,7 @@ def find(answers: Answers) -> tuple[Finding, ...]:
 
 
 _ORDER = ("url", "length", "repeated", "accept_ranges", "head", "first_two", "from_start", "one_range", "suffix",
-          "to_end", "clamped", "several", "many", "unsatisfiable", "malformed", "part_length", "same_bytes",
+          "to_end", "clamped", "several", "many", "zsync", "unsatisfiable", "malformed", "part_length", "same_bytes",
           "repr_digest", "content_digest", "speed", "late", "validators", "if_range", "if_range_changed", "revalidated",
           "coding")
 

@@ -33,7 +33,7 @@ def judge_speed(answers: Answers) -> Verdict:
 
 
 def _trickle_of(answer: Answer) -> str:
-    """What came too slowly, as text; "" if nothing did. What has no length may be live: it comes as fast as it plays."""
+    """What came too slowly, as text; "" if nothing did. Without a length it may be live: it comes as it plays."""
     length = None if answer.head is None else answer.head.content_length
     if length is None or not answer.is_slow or len(answer.content) >= _LEAST_RATE * (answer.took - answer.waited):
         return ""

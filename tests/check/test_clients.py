@@ -21,7 +21,7 @@ ALL = {SAFARI, CHROME, CURL, ARIA2, GET, SLICE, ZSYNC, PDF, CHANGED}
 
 def statuses(**changed: str) -> dict[str, str]:
     """The status for each client where these findings are not good."""
-    names = (*NAMES, "repeated", "part_length", "repr_digest", "content_digest")
+    names = (*NAMES, "repeated", "zsync", "part_length", "repr_digest", "content_digest")
     findings = {name: Finding(name, name, changed.get(name, "good"), "") for name in names}
     return {client.name: client.status for client in for_clients(findings)}
 
@@ -35,6 +35,7 @@ def statuses(**changed: str) -> dict[str, str]:
     ("from_start", "broken", {CHROME}, set()),
     ("several", "limited", {ZSYNC}, set()),
     ("many", "limited", set(), {ZSYNC}),
+    ("zsync", "limited", set(), {ZSYNC}),
     ("many", "broken", set(), {ZSYNC}),
     ("accept_ranges", "limited", {PDF}, set()),
     ("length", "limited", {PDF, ARIA2}, set()),

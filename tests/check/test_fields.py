@@ -86,3 +86,21 @@ def test_parts_that_do_not_name_the_length():
 
 def test_where_there_are_no_parts_there_is_no_such_finding():
     assert judge_part_length(ask_all(site.without_ranges)) is None
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda reply: reply, None),
+    (lambda reply: reply._replace(content=reply.content[2:]), "without an empty line"),  # as Go sends it
+    (lambda reply: reply._replace(content=b"preamble" + reply.content), None),
+    (lambda reply: reply._replace(content=b"one\r\ntwo" + reply.content), "without an empty line"),
+    (lambda reply: reply.put(content_length=None, transfer_encoding="chunked"), "reads no chunks"),
+    (lambda reply: site.part_of(reply, 0, LENGTH - 1).put(content_type="video/mp4"), None),  # all in one part
+])
+def test_several_parts_as_zsync_reads_them(change, words):
+    """It passes over one line, expects the delimiter in the next, and knows no Transfer-Encoding (http.c of 0.6.2)."""
+    finding = site.report(site.only("several")(change)).finding("zsync")
+    assert (words in finding.detail and finding.status == "limited") if words else finding is None
+
+
+def test_without_several_parts_zsync_is_no_matter():
+    assert site.report(content=site.CONTENT[:500]).finding("zsync") is None
