@@ -14,6 +14,7 @@ from .compression import judge_coding
 from .digests import judge_content_digest, judge_repr_digest
 from .fields import judge_for_zsync, judge_part_length, judge_repeated
 from .known import Answers, is_identity, known_of, serves_ranges, shows_ranges
+from .multipart import boundary_of
 from .overlaps import Overlaps
 from .responses import judge_failure, judge_response, parts_of, shown
 from .timing import judge_late, judge_speed
@@ -108,6 +109,8 @@ def _judge_probe(answer: Answer, known: Known, answers: Answers) -> Verdict:
                                   "asks for the end so, before the length is known, loads everything.")
     if answer.probe.method == "HEAD" and verdict.status == "good":
         return _judge_head(answer, known, answers["whole"])
+    if verdict.status == "good" and boundary_of(answer.field("content-type")) is not None:
+        return _judge_several(answer, answers, verdict)
     if answer.probe.name == "huge" and answer.status in (200, 416):
         return Verdict("good", f"{status_line(answer.status)} to a position of 40 digits.")  # no number, for many
     if answer.probe.name in _WITH_206 and answer.status == 200 and not answer.field("content-range"):
@@ -238,19 +241,39 @@ def _changed_validator(answers: Answers) -> str:
 
 
 def _judge_bytes(answers: Answers) -> Verdict:
-    overlaps = Overlaps()
-    for answer in answers.values():
-        for first_pos, content in _pieces_of(answer):
-            pos = overlaps.add(first_pos, content)
-            if pos is not None:
-                return Verdict("broken", f"Two responses disagree about the byte at {pos}: what is put together of "
-                                         "ranges is not the file.")
+    overlaps, pos = _compare(answers)
+    if pos is not None:
+        return Verdict("broken", f"Two responses disagree about the byte at {pos}: what is put together of ranges is "
+                                 "not the file.")
     if not overlaps.agreed:
         return Verdict("unknown", "No two responses had any bytes in common.")
     return Verdict("good", f"{overlaps.agreed} bytes that came more than once are the same each time.")
+
+
+def _compare(answers: Answers, several: Answer | None = None) -> tuple[Overlaps, int | None]:
+    """Compare the bytes of all responses with one part, and then those of one with several.
+
+    :returns: what they have in common, and the position of the first byte about which they disagree, or None.
+    """
+    overlaps = Overlaps()
+    alone = [answer for answer in answers.values() if boundary_of(answer.field("content-type")) is None]
+    for answer in alone if several is None else [*alone, several]:
+        for first_pos, content in _pieces_of(answer):
+            pos = overlaps.add(first_pos, content)
+            if pos is not None:
+                return overlaps, pos
+    return overlaps, None
 
 
 def _pieces_of(answer: Answer) -> list[tuple[int, bytes]]:
     if not is_identity(answer):
         return []
     return [(0, answer.content)] if answer.status == 200 else parts_of(answer)
+
+
+def _judge_several(answer: Answer, answers: Answers, verdict: Verdict) -> Verdict:
+    """Judge the bytes of well-made parts: if all others agree, only who asks for several gets wrong ones."""
+    pos = _compare(answers, answer)[1]
+    if pos is None or _compare(answers)[1] is not None:
+        return verdict
+    return Verdict("broken", f"206 with parts of which one has another byte at {pos} than all other responses.")

@@ -111,7 +111,7 @@ def failing(reply: Reply) -> Reply:
     pytest.param(only("early")(shifted), "same_bytes", "broken", "disagree", id="other bytes than the whole"),
     pytest.param(only("suffix")(shifted), "same_bytes", "broken", "disagree", id="another end"),
     pytest.param(only("several")(lambda reply: reply._replace(content=reply.content.replace(CONTENT[:10], b"0" * 10))),
-                 "same_bytes", "broken", "disagree", id="other bytes in a part of several"),
+                 "several", "broken", "another byte at 0", id="other bytes in a part of several"),
     pytest.param(forgetful, "accept_ranges", "limited", "Absent from the plain response", id="not advertised"),
     pytest.param(declining, "accept_ranges", "limited", "yet serves them", id="declined and served"),
     pytest.param(declining_and_keeping, "accept_ranges", "limited", "declines ranges (", id="declined"),
@@ -141,6 +141,15 @@ def test_one_thing_is_wrong(spoil, name, status, words):
     finding = found(name, spoil)
     assert finding.status == status
     assert words in finding.detail
+
+
+def test_other_bytes_in_a_part_of_several_are_a_matter_of_those_who_ask_so():
+    made = report(only("many")(lambda reply: reply._replace(content=reply.content.replace(CONTENT[:4], b"0000"))))
+    assert {each.name for each in made.findings if each.status != "good"} == {"many"}
+    assert {each.name for each in made.clients if each.status != "good"} == {"zsync, zchunk"}
+    both = report(lambda probe, reply: reply._replace(content=b"0" + reply.content[1:]) if probe.name == "first_two"
+                  else reply)
+    assert {each.name for each in both.findings if each.status == "broken"} == {"same_bytes"}
 
 
 def test_the_verdict_is_that_of_the_worst_finding():
