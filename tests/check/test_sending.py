@@ -198,6 +198,21 @@ def verdict(request, monkeypatch):
     return request.param
 
 
+def test_content_has_some_seconds_from_its_first_byte_on(server, monkeypatch):
+    """The rest of the time is for other requests, and the server is slow: that is no want of time."""
+    monkeypatch.setattr(sending, "_FOR_THE_CONTENT", 0.3)
+
+    def act(call: Call) -> None:
+        call.line.send(call.reply.head())
+        call.line.send_slowly(call.reply.content, 1, 0.05)
+
+    server.behave_as(act)
+    answer = Sender(parse_address(server.url), TransferOptions(), 40, 1 << 20).send(Probe("x", "GET", {}, 1 << 16))
+    assert (answer.is_slow, answer.is_conclusive, answer.failure, answer.is_complete) == (True, True, "", False)
+    assert 0 < len(answer.content) < 50
+    assert answer.took < 5
+
+
 def test_a_server_that_stops_in_the_midst(server, verdict):
     """What does not come because our time is over is not held against the server."""
     def act(call: Call) -> None:
@@ -270,7 +285,7 @@ def test_a_304_has_no_content_whatever_its_head_says(server):
 
 @pytest.mark.parametrize("seconds", [0.5, 2.0])
 def test_late_content_is_late_even_if_its_head_comes_at_once(server, seconds):
-    """A server that sends the head at once, and then reads all that lies before: perhaps longer than the check waits."""
+    """A server that sends the head at once, and then reads all that lies before: longer than we wait, perhaps."""
     def act(call: Call) -> None:
         call.line.send(call.reply.head())
         if call.request.first_pos and call.request.first_pos > 500_000:
