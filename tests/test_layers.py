@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": {"client.api", "client.upload_api", "client.progress", "client.errors", "errors"},
     # What two commands share: ``client.cli`` and ``check.cli``.
     "client.cli.formatting": {"client.progress"},
-    "client.cli.output": {"client.cli.formatting", "client.io", "client.errors"},
+    "client.cli.output": {"client.cli.formatting", "client.io"},
     "client.cli.parsing": {"client.texts"},
     "client.cli": {"client.cli.formatting", "client.cli.output", "client.cli.parsing", "check.cli.arguments", "client",
                    "client.api", "client.upload_api", "client.io", "client.checksum_files", "client.digests",

@@ -152,6 +152,11 @@ def test_other_bytes_in_a_part_of_several_are_a_matter_of_those_who_ask_so():
     assert {each.name for each in both.findings if each.status == "broken"} == {"same_bytes"}
 
 
+def test_the_whole_from_byte_0_on_is_no_end_that_is_missing():
+    assert found("to_end", only("from_start")(whole)).status == "good"
+    assert found("to_end", only("to_end")(whole)).status == "broken"
+
+
 def test_the_verdict_is_that_of_the_worst_finding():
     made = report(only("several")(refused))
     assert made.verdict == "limited"

@@ -10,7 +10,6 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
-from ..errors import DiskError
 from .formatting import hide_userinfo, make_printable
 
 
@@ -45,12 +44,8 @@ def write_result(text: str) -> None:
     """
     from ..io.sink import stream_errors
 
-    try:
-        with stream_errors():
-            print(text, flush=True)
-    except DiskError:
-        _mute(sys.stdout)
-        raise
+    with stream_errors():
+        print(text, flush=True)
 
 
 def _write(line: str, stream: TextIO | None) -> None:
