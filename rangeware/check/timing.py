@@ -17,10 +17,6 @@ _LEAST_RATE = 32 << 10  # bytes in a second: what music takes
 
 def judge_speed(answers: Answers) -> Verdict:
     """Judge how long a client waits for each response, and for its content."""
-    hurried = [answer for answer in answers.values() if answer.is_slow and not answer.is_conclusive]
-    if hurried:
-        return Verdict("unknown", f"{len(hurried)} of {len(answers)} responses had not come when the time of the check "
-                                  "was over: a longer timeout may tell.")
     trickle = next((said for answer in answers.values() if (said := _trickle_of(answer))), "")
     if trickle:
         return Verdict("limited", f"{trickle}: players stop, and downloads take for ever.")
@@ -29,13 +25,18 @@ def judge_speed(answers: Answers) -> Verdict:
     if wait >= _LONG_WAIT:
         return Verdict("limited", f"{wait:.1f} s until the first byte of a response, the median of {len(waits)}: each "
                                   "start and each seek takes as long.")
+    hurried = [answer for answer in answers.values() if answer.is_slow and not answer.is_conclusive]
+    if hurried:
+        return Verdict("unknown", f"{len(hurried)} of {len(answers)} responses had not come when the time of the check "
+                                  "was over: a longer timeout may tell.")
     return Verdict("good", f"{1000 * wait:.0f} ms until the first byte of a response, the median of {len(waits)}.")
 
 
 def _trickle_of(answer: Answer) -> str:
     """What came too slowly, as text; "" if nothing did. Without a length it may be live: it comes as it plays."""
     length = None if answer.head is None else answer.head.content_length
-    if length is None or not answer.is_slow or len(answer.content) >= _LEAST_RATE * (answer.took - answer.waited):
+    was_fair = answer.is_slow and answer.is_conclusive
+    if length is None or not was_fair or len(answer.content) >= _LEAST_RATE * (answer.took - answer.waited):
         return ""
     return f"Only {len(answer.content)} of {length} bytes came within {answer.took:.1f} s"
 

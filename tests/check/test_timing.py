@@ -38,6 +38,8 @@ LIVE = ask_all(lambda _, reply: reply.put(content_length=None))["whole"]._replac
     pytest.param({"whole": with_times(0.1, 5.1, 163_840)["whole"]}, "good", "100 ms", id="as fast as music needs"),
     pytest.param({"whole": with_times(0.1, 5.1, 163_839)["whole"]}, "limited", "Only 163839", id="less than that"),
     pytest.param({"whole": LIVE}, "good", "100 ms", id="without a length it may be live"),
+    pytest.param({**with_times(2.0), "middle": with_times(2.0, 2.5, 500, is_conclusive=False)["middle"]}, "limited",
+                 "2.0 s", id="slow, and the last one was hurried"),
     pytest.param(with_times(0.1, 0.5, 500, is_conclusive=False), "unknown", "21 of 21 responses", id="hurried"),
 ])
 def test_speed(answers, status, words):
