@@ -42,7 +42,7 @@ _CLIENTS = (
             "Do not resume reliably: they start again, give up, or keep a wrong file.",
             ("one_range", "to_end", "same_bytes"), minds=("unsatisfiable",)),
     _Client("aria2", "Loads over several connections, and resumes. It does not look whether the file has changed.",
-            "Loads, with limits.", "Loads over one connection and cannot resume, or fails.",
+            "Loads, with limits.", "Does not load in parts and resume reliably: it loads all at once, or fails.",
             ("one_range", "same_bytes"), ("length", "part_length")),
     _Client("rangeware get", "Loads over several connections, and resumes.", "Loads, with limits.",
             "Loads over one connection and cannot resume, or gives up.",
