@@ -10,6 +10,9 @@ from .findings import find
 from .known import Answers, known_of, serves_ranges, shows_ranges
 from .values import Finding, Report, Status, worst
 
+_OF_ONE_CLIENT = ("zsync",)
+"""Findings about what the standard allows and one client cannot read: told, and no fault of the server."""
+
 
 def make_report(url: str, answers: Answers, requests: int, received: int, seconds: float) -> Report:
     """Make the report.
@@ -22,7 +25,8 @@ def make_report(url: str, answers: Answers, requests: int, received: int, second
     head = answers["whole"].head
     assert head is not None
     has_ranges = serves_ranges(answers) or not shows_ranges(answers)
-    verdict, summary = _summary(named, has_ranges, is_empty=known_of(answers).complete_length == 0)
+    judged = {name: finding for name, finding in named.items() if name not in _OF_ONE_CLIENT}
+    verdict, summary = _summary(judged, has_ranges, is_empty=known_of(answers).complete_length == 0)
     return Report(url, verdict, summary, findings, for_clients(named) if known_of(answers).complete_length else (),
                   advise(named, head, has_ranges=has_ranges), requests, received, round(seconds, 3))
 

@@ -180,7 +180,7 @@ CASES = {  # a server: how to start it, what is not good, the verdict
     "Apache": (lambda files: _host("Apache", files), NO_LENGTH_IN_416, "limited"),
     "Apache, mod_deflate": (lambda files: _command(_deflating, files, "/text.txt"),
                             NO_LENGTH_IN_416 | {"coding": "limited"}, "limited"),
-    "Go, http.ServeContent": (lambda files: _command(_go, files, "/1m"), {"zsync": "limited"}, "limited"),
+    "Go, http.ServeContent": (lambda files: _command(_go, files, "/1m"), {"zsync": "limited"}, "good"),
     "python -m http.server": (lambda files: _host("http.server", files), NO_RANGES, "broken"),
     "Flask, send_file": (lambda files: _host("Flask's own ranges", files), SEVERAL, "limited"),
     "Flask, generator": (lambda files: _host("Flask without ranges", files), NO_RANGES | {"revalidated": "limited"},
