@@ -178,8 +178,17 @@ def test_every_block_that_is_to_run_is_run():
 def films(name: str, directory: Path) -> dict[str, Any]:
     """The module of a quick start, loaded in a folder with a film."""
     (directory / "film.mp4").write_bytes(NUMBERS)
+    os.utime(directory / "film.mp4", (1_600_000_000, 1_600_000_000))  # no ETag is made for a file still being written
     (directory / "films.py").write_text(example("quickstart.md", f"quickstart: {name}, file films.py"))
     return runpy.run_path(str(directory / "films.py"))
+
+
+def check_whole(text: Answer, film: Answer) -> None:
+    """Without Range: the same two files, each with a validator by which a client resumes."""
+    for answer, kind in ((text, "text/plain"), (film, "video/mp4")):
+        assert (answer.status, answer.body) == (200, NUMBERS)
+        assert (answer.get("Content-Type") or "").startswith(kind)
+        assert re.fullmatch(r'"[^"]+"', answer.get("ETag") or "")
 
 
 def check_parts(one: Answer, two: Answer) -> None:
@@ -194,6 +203,7 @@ def test_quick_starts_of_wsgi(name: str, tmp_path: Path, monkeypatch: pytest.Mon
     app = films(name, tmp_path)["app"]
     if name == "flask":  # it finds the file below the module's folder
         app.root_path = str(tmp_path)
+    check_whole(get(app, path="/numbers.txt"), get(app, path="/film.mp4"))
     check_parts(get(app, "bytes=700-706", path="/numbers.txt"), get(app, "bytes=0-9,20-29", path="/film.mp4"))
 
 
@@ -201,6 +211,7 @@ def test_quick_starts_of_wsgi(name: str, tmp_path: Path, monkeypatch: pytest.Mon
 def test_quick_starts_of_asgi(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     app = films(name, tmp_path)["app"]
+    check_whole(carry(app, scope_for(path="/numbers.txt")).answer(), carry(app, scope_for(path="/film.mp4")).answer())
     check_parts(carry(app, scope_for(path="/numbers.txt", range="bytes=700-706")).answer(),
                 carry(app, scope_for(path="/film.mp4", range="bytes=0-9,20-29")).answer())
 
