@@ -485,16 +485,15 @@ def test_check_of_the_video_says_what_differs(browser):
     assert browser.script("return document.documentElement.scrollWidth - innerWidth") <= 0
 
 
-@pytest.mark.parametrize(("status", "answer", "words", "is_gone"), [
-    (404, "", "", True), (502, '{"error": "No answer."}', "No answer.", False),
-    (500, "oops", "The demo does not respond. Is it still running?", False)])
-def test_check_that_fails(checked, status, answer, words, is_gone):
+@pytest.mark.parametrize(("status", "answer", "words"), [
+    (502, '{"error": "No answer."}', "No answer."),
+    (500, "oops", "The demo does not respond. Is it still running?")])
+def test_check_that_fails(checked, status, answer, words):
     checked.script("window.status = arguments[0]; window.answer = arguments[1]", status, answer)
     checked.click("#check")
     checked.wait_for("!document.getElementById('check').disabled")
     assert checked.find("#note").text == words
-    assert checked.script("return [document.getElementById('check').hidden, document.getElementById('reports').hidden]"
-                          ) == [is_gone, True]
+    assert checked.script("return document.getElementById('reports').hidden")
 
 
 # --- The page as a whole ----------------------------------------------------------------------------------------------
