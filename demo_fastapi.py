@@ -115,27 +115,29 @@ PAGE = """<!doctype html>
 <title>rangeware and FastAPI</title>
 <link rel="icon" href="data:,">
 <style>
-:root { --ground: #f3f5f6; --panel: #fff; --ink: #17232b; --soft: #55656f; --line: #d8dfe3; --accent: #0b6b70;
-  --on-accent: #fff; --good: #0b6b4f; --bad: #a8322a; --code: #12242c; }
+:root { --ground: #f3f5f6; --panel: #fff; --ink: #17232b; --soft: #55656f; --line: #d8dfe3; --edge: #7f8d95;
+  --accent: #0b6b70; --on-accent: #fff; --good: #0b6b4f; --bad: #a8322a; --code: #12242c; }
 @media (prefers-color-scheme: dark) { :root { --ground: #0e151a; --panel: #162027; --ink: #e4ecef; --soft: #9db0b9;
-  --line: #2a3841; --accent: #5cc9c4; --on-accent: #06262a; --good: #6fd3a8; --bad: #f08b80; --code: #0a1014; } }
+  --line: #2a3841; --edge: #6a7a84; --accent: #5cc9c4; --on-accent: #06262a; --good: #6fd3a8; --bad: #f08b80;
+  --code: #0a1014; } }
 * { box-sizing: border-box; }
 body { max-width: 920px; margin: 0 auto; padding: 28px 20px; background: var(--ground); color: var(--ink);
   font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-serif; overflow-wrap: anywhere; }
-h1 { margin: 0 0 14px; font-size: 32px; line-height: 1.2; letter-spacing: -0.02em; text-wrap: balance; }
+h1 { margin: 0 0 10px; font-size: 32px; line-height: 1.2; letter-spacing: -0.02em; text-wrap: balance; }
 h2 { margin: 0 0 10px; font-size: 18px; }
 section > h2 { margin: 30px 0 4px; font-size: 22px; }
 p { margin: 6px 0; color: var(--soft); }
 a { color: var(--accent); }
-button { padding: 6px 14px; border: 1px solid var(--line); border-radius: 7px; background: none; color: inherit;
+button { padding: 6px 14px; border: 1px solid var(--edge); border-radius: 7px; background: none; color: inherit;
   font: inherit; font-size: 14px; cursor: pointer; }
 button:hover { border-color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-#both { padding: 9px 24px; border-color: var(--accent); background: var(--accent); color: var(--on-accent);
-  font-size: 16px; font-weight: 600; }
+#both { margin-top: 6px; padding: 9px 24px; border-color: var(--accent); background: var(--accent);
+  color: var(--on-accent); font-size: 16px; font-weight: 600; }
 .two { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 18px; margin: 16px 0; }
 article { padding: 16px; border: 1px solid var(--line); border-radius: 12px; background: var(--panel); }
 audio { display: block; width: 100%; height: 44px; margin-bottom: 12px; }
+.probe { min-height: 4.5em; margin: 0 0 12px; }
 .said { min-height: 3em; margin: 8px 0 0; font-size: 15px; }
 .good { color: var(--good); font-weight: 600; }
 .bad { color: var(--bad); font-weight: 600; }
@@ -147,30 +149,32 @@ pre { margin: 0; padding: 12px 16px; flex: 1; min-width: 0; white-space: pre-wra
 @media (max-width: 600px) {
   body { padding: 14px 14px 10px; } h1 { font-size: 23px; } .two { gap: 8px; } article { padding: 10px; }
   h2 { font-size: 14px; letter-spacing: -0.02em; white-space: nowrap; }
-  .said { min-height: 6em; font-size: 14px; } pre { padding: 10px 12px; } }
+  .probe { font-size: 14px; min-height: 7.5em; } .said { min-height: 6em; font-size: 14px; }
+  pre { padding: 10px 12px; font-size: 12px; } .code button { width: 72px; } }
 </style>
 </head>
 <body>
 <main>
 <h1>One FastAPI view sends both sounds. One line of rangeware makes the left one seekable.</h1>
+<p>FastAPI sends what a view yields from its first byte only: players cannot jump, Safari refuses.</p>
 <button id="both">Jump to 0:45 in both</button>
 <div class="two">
 <article data-side="with" data-src="tones.wav"><h2>With rangeware</h2>
 <audio controls preload="metadata" src="tones.wav" aria-label="Rising tones, with rangeware"></audio>
-<button>Jump to 0:45</button><p class="said" role="status"></p><p class="probe"></p></article>
+<p class="probe"></p><button>Jump to 0:45</button><p class="said" role="status">Not tried yet.</p></article>
 <article data-side="without" data-src="plain/tones.wav"><h2>Without rangeware</h2>
 <audio controls preload="metadata" src="plain/tones.wav" aria-label="Rising tones, without rangeware"></audio>
-<button>Jump to 0:45</button><p class="said" role="status"></p><p class="probe"></p></article>
+<p class="probe"></p><button>Jump to 0:45</button><p class="said" role="status">Not tried yet.</p></article>
 </div>
-<div class="code"><pre tabindex="0">app.add_middleware(AsgiRangeMiddleware)  # the line</pre></div>
+<div class="code"><pre>app.add_middleware(<wbr>AsgiRangeMiddleware)  # the line</pre></div>
 <section>
 <h2>Downloads that resume</h2>
 <p><a href="lines.txt" download>16 MiB of lines</a>, made while they are sent. Stop the first command with Ctrl-C, and
 run it again: it resumes.</p>
-<div class="code"><pre tabindex="0">{get} --limit-rate 1M {url}lines.txt</pre></div>
-<div class="code"><pre tabindex="0">curl -C - -O --limit-rate 1M {url}lines.txt</pre></div>
-<div class="code"><pre tabindex="0">curl -i -r 0-31,320-351 {url}lines.txt</pre></div>
-<div class="code"><pre tabindex="0">{get} {url}tones.wav</pre></div>
+<div class="code"><pre>{get} --limit-rate 1M {url}lines.txt</pre></div>
+<div class="code"><pre>curl -C - -O --limit-rate 1M {url}lines.txt</pre></div>
+<div class="code"><pre>curl -i -r 0-31,320-351 {url}lines.txt</pre></div>
+<div class="code"><pre>{get} {url}tones.wav</pre></div>
 </section>
 </main>
 <script type="module">
@@ -202,8 +206,13 @@ async function probe(side) { // as Safari does before it plays
 }
 
 async function copy(button, text) {
-  await navigator.clipboard.writeText(text);
-  button.textContent = "Copied";
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch { // browsers offer the clipboard in secure contexts only
+    getSelection().selectAllChildren(button.previousElementSibling);
+    button.textContent = "Selected";
+  }
   setTimeout(() => { button.textContent = "Copy"; }, 2000);
 }
 

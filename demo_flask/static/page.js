@@ -45,6 +45,7 @@ function say(side, text, state = "") {
   const verdict = side.querySelector(".verdict");
   verdict.textContent = text;
   verdict.dataset.state = state;
+  verdict.setAttribute("aria-busy", !state); // read aloud when it is final, not each second
 }
 
 function judge(side, player, begun) {
@@ -395,6 +396,7 @@ function lines(fields, telling = false) {
 
 function bytes(preview) {
   const block = element("pre", { className: `bytes ${preview.kind}`, tabIndex: 0 }, preview.text);
+  block.setAttribute("role", "group");
   block.setAttribute("aria-label", "The bytes");
   const words = `${number(preview.length)} bytes${preview.cut ? ", first ones shown" : ""}`;
   return [element("p", { className: "note" }, words), block];

@@ -12,6 +12,8 @@ ANSWERED = "!document.getElementById('answers').hidden && document.getElementByI
 MEASURED = "!document.getElementById('figures').hidden && !document.getElementById('measure').disabled"
 MOUNTS = ("rangeware", "plain")
 CONTRAST = 4.5  # WCAG 2.2, 1.4.3
+EDGE_CONTRAST = 3  # 1.4.11
+LEAST_SIZE = 24  # pixels, 2.5.8
 
 
 def player(mount):
@@ -518,25 +520,50 @@ def test_phone_page_is_half_as_tall_as_it_was(browser):
     assert browser.script("return document.documentElement.scrollHeight") <= (2550 if width < 500 else 2700)
 
 
-FAINT = """
+COLOURS = """
 const numbers = (colour) => colour.match(/[0-9.]+/g).map(Number);
 const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
 const over = ([r, g, b, a = 1], below) => [r, g, b].map((v, n) => v * a + below[n] * (1 - a));
 const painted = (node) => numbers(getComputedStyle(node).backgroundColor);
 const ground = (node) => node ? over(painted(node), ground(node.parentElement)) : [255, 255, 255];
+const contrastOf = (one, other) => {
+  const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+};
+"""
+FAINT = COLOURS + """
 const found = [];
 for (const node of document.querySelectorAll("body *")) {
   const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
   if (!own || !node.checkVisibility() || node.matches(".unseen, .skip, .unseen *, :disabled, option")) continue;
   const below = ground(node);
-  const text = over(numbers(getComputedStyle(node).color), below);
-  const [low, high] = [light(text), light(below)].sort((a, b) => a - b);
-  const contrast = (high + 0.05) / (low + 0.05);
+  const contrast = contrastOf(over(numbers(getComputedStyle(node).color), below), below);
   if (contrast < arguments[0]) found.push(`${node.outerHTML.slice(0, 80)}: ${contrast.toFixed(2)}`);
 }
 return found;
 """
+
+
+EDGELESS = COLOURS + """
+const found = [];
+for (const node of document.querySelectorAll("input, select, .strip, .drop, button:not(.chip, .copy, .code button)")) {
+  if (!node.checkVisibility() || node.matches("[type=file], [type=checkbox]")) continue;
+  const { borderTopColor, boxShadow } = getComputedStyle(node);
+  const edge = numbers(node.matches(".strip") ? boxShadow.match(/rgb[^)]+/)?.[0] ?? "0 0 0 0" : borderTopColor);
+  const around = ground(node.parentElement);
+  const contrast = contrastOf(over(edge, around), around);
+  if (contrast < arguments[0]) found.push(`${node.outerHTML.slice(0, 80)}: ${contrast.toFixed(2)}`);
+}
+return found;
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_edges_of_controls_and_strips_are_seen_in_light_and_dark(browser, scheme):
+    browser.set_media("prefers-color-scheme", scheme)
+    browser.script("document.getElementById('more-fields').open = true")
+    assert browser.script(EDGELESS, EDGE_CONTRAST) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -570,6 +597,36 @@ def test_every_control_is_reached_with_the_keyboard(browser):
     assert browser.driver.switch_to.active_element.text == "Skip to the inspector"
     browser.driver.switch_to.active_element.send_keys("\ue007")
     assert browser.script("return location.hash") == "#inspector"
+
+
+def test_the_keyboard_stops_only_where_there_is_something_to_do(browser):
+    """Text that does not scroll is no stop, and a stop that is no control says what it is."""
+    ask(browser, Range="bytes=0-9,20-29")
+    unfold(browser, "big.bin")
+    stops = browser.script("return [...document.querySelectorAll('[tabindex]')].map((e) =>"
+                           " [getComputedStyle(e).overflowY, e.getAttribute('role'), e.getAttribute('aria-label')])")
+    assert stops
+    assert all(stop == ["auto", "group", "The bytes"] for stop in stops)
+
+
+def test_controls_are_large_enough_for_a_finger(browser):
+    small = browser.script(
+        "return [...document.querySelectorAll('button, nav a, input, select, summary')].filter((e) =>"
+        " e.checkVisibility() && Math.min(e.getBoundingClientRect().width, e.getBoundingClientRect().height)"
+        " < arguments[0]).map((e) => e.outerHTML)", LEAST_SIZE)
+    assert small == []
+
+
+def test_waiting_is_not_read_aloud_each_second(browser):
+    browser.script("window.busy = []; new MutationObserver(() => busy.push(document.querySelector("
+                   "'[data-side=plain] .verdict').ariaBusy)).observe(document.querySelector("
+                   "'[data-side=plain] .verdict'), {childList: true})")
+    browser.click("#jump-both")
+    browser.wait_for(f"{verdict('plain')}.dataset.state && {verdict('rangeware')}.dataset.state")
+    busy = browser.script("return busy")
+    assert busy[:-1] == ["true"] * len(busy[:-1])
+    assert len(busy) >= 2
+    assert busy[-1] == "false"
 
 
 def test_console_is_quiet_and_no_request_leaves_the_demo(browser):

@@ -11,6 +11,7 @@ import pytest
 from demo_flask.uploads import USERS
 from tests.browser.conftest import WIDTHS, Browser, start_chromium
 from tests.browser.demo import ROOT, Demo, free_port, kill, start, stop, wait_until_it_answers
+from tests.browser.test_page import CONTRAST, EDGE_CONTRAST, EDGELESS, FAINT
 
 pytestmark = pytest.mark.browser
 
@@ -260,4 +261,8 @@ def test_page_fits_its_width_and_every_control_has_a_name(browser, path, tmp_pat
         "return [...document.querySelectorAll('input, button, a[href], video, progress')].filter((e) =>"
         " !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim())).map((e) => e.outerHTML)")
     assert nameless == []
+    for scheme in ("light", "dark"):
+        browser.set_media("prefers-color-scheme", scheme)
+        assert browser.script(FAINT, CONTRAST) == []
+        assert browser.script(EDGELESS, EDGE_CONTRAST) == []
     assert [url for url in browser.requested() if not url.startswith(browser.url)] == []
