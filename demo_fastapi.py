@@ -156,7 +156,7 @@ pre { margin: 0; padding: 12px 16px; flex: 1; min-width: 0; white-space: pre-wra
 <body>
 <main>
 <h1>One FastAPI view sends both sounds. One line of rangeware makes the left one seekable.</h1>
-<p>FastAPI sends what a view yields from its first byte only: players cannot jump, Safari refuses.</p>
+<p>FastAPI sends what a view yields from its first byte only: players cannot jump, and Safari refuses.</p>
 <button id="both">Jump to 0:45 in both</button>
 <div class="two">
 <article data-side="with" data-src="tones.wav"><h2>With rangeware</h2>
