@@ -76,7 +76,13 @@ ANSWERS = [  # request, known, head, verdict, why
     pytest.param(RESUME, KNOWN._replace(etag=None), whole(etag=None, content_length="500"), Outcome.UNUSABLE,
                  id="200 with a slice: same strong date, shorter"),
     *(pytest.param(FIRST, None, whole(status), Outcome.FAIL, id=f"first: {status}")
-      for status in (204, 304, 400, 401, 403, 404, 410, 418, 501)),
+      for status in (204, 304, 401, 404, 410, 418)),
+    *(pytest.param(ask, None, whole(status), verdict, id=f"{status} {'to' if ask.ranged else 'without'} a range")
+      for status in (400, 403, 405, 406, 412, 417, 422, 501)
+      for ask, verdict in ((FIRST, Outcome.NO_RANGES), (PLAIN, Outcome.FAIL))),
+    pytest.param(RESUME, KNOWN, part(content_length="1000"), Outcome.ACCEPT,
+                 id="resume: a Content-Length of the whole: the overlap will tell"),
+    pytest.param(RESUME, KNOWN, part(content_length="1001"), Outcome.UNUSABLE, id="resume: a length of nothing"),
     *(pytest.param(ask, known, whole(status), Outcome.RETRY, id=f"{status} with {'some' if known else 'none'} there")
       for status in (202, 408, 425, 429, 500, 502, 503, 504, 509, 520, 524, 530, 599)
       for ask, known in ((FIRST, None), (RESUME, KNOWN))),

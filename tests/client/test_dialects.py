@@ -38,6 +38,13 @@ TABLE = [  # request, known, response, status and Content-Range that it means, w
     (FIRST, None, head(206, "bytes 0--1/0", 0), (416, "bytes */0"), "an empty file"),
     (FIRST, None, head(206, "bytes 0-/0", None), (416, "bytes */0"), "an empty file, without last position"),
     (RESUME, KNOWN, head(206, "bytes 500-400/1000", 600), SAME, "last before first: malformed"),
+    *((RESUME, KNOWN, head(206, spelled, 600), (206, "bytes 400-999/1000"), spelled) for spelled in (
+        "bytes=400-999/1000", "bytes: 400-999/1000", "400-999/1000", "bytes 400 - 999 / 1000", "Bytes:400-999/1000")),
+    (RESUME, KNOWN, head(206, "bytes 400-999", 600), (206, "bytes 400-999/*"), "no complete length"),
+    *((RESUME, KNOWN, head(206, spelled, 600), SAME, spelled) for spelled in (
+        "items 400-999/1000", "bytes 400-999/", "bytes 999-400/1000", "bytes 400-1000/1000", "bytes 4 00-999/1000",
+        "bytes=400-999,1200-/2000", "bytes -400-999/1000", "bytes 400-999/1000 x")),
+    (RESUME, KNOWN, head(416, "bytes=*/1000"), SAME, "a 416 in another spelling"),
     (RESUME, KNOWN, head(200, "bytes 400-999/1000", 600), (206, "bytes 400-999/1000"), "200 with the slice"),
     (RESUME, KNOWN, head(200, "bytes 400-999/1000", None, transfer_encoding="chunked"), (206, "bytes 400-999/1000"),
      "200 with the slice, chunked"),

@@ -422,6 +422,14 @@ def test_a_server_that_fails(server: FaultServer, final: Path, status: int, requ
     assert final.read_bytes() == server.version.content
 
 
+def test_a_server_that_refuses_ranges(server: FaultServer, final: Path) -> None:
+    put(server, final)
+    server.behave_as(lambda call: call.send(
+        call.reply._replace(status=403) if call.request.field("range") else call.reply))
+    assert download(server.url, final, **QUICK).already_complete
+    assert ranges(server) == ["bytes=0-0", ""]
+
+
 def test_a_server_that_hangs_up_and_one_that_is_none(server: FaultServer, final: Path) -> None:
     put(server, final)
     server.behave_as(lambda call: call.line.hang_up())

@@ -22,7 +22,9 @@ STATE = SavedState("http://h/f", "http://cdn/f?x=1", IDENTITY, (ByteRange(0, 9),
 EMPTY = SavedState("http://h/f", "http://h/f", FileVersion())
 
 
-@pytest.mark.parametrize("state", [STATE, EMPTY, STATE._replace(digest=Digest("sha512", b"x" * 64))])
+@pytest.mark.parametrize("state", [
+    STATE, EMPTY, STATE._replace(digest=Digest("sha512", b"x" * 64)),
+    STATE._replace(version=IDENTITY._replace(clocked=True))])
 def test_what_is_written_is_read_again(state):
     assert parse(render(state, "boot"), "boot") == state
 
@@ -69,7 +71,7 @@ def test_a_strange_value_spoils_it(name, value):
     assert parse(json.dumps({**said, name: value}).encode() + b"\n", "boot") is None
 
 
-@pytest.mark.parametrize("name", [name for name in json.loads(render(STATE, "")) if name != "codings"])
+@pytest.mark.parametrize("name", [name for name in json.loads(render(STATE, "")) if name not in ("codings", "clocked")])
 def test_each_name_is_needed(name):
     said = json.loads(render(STATE, "boot"))
     del said[name]

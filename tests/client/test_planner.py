@@ -180,7 +180,7 @@ def test_retry_after_is_waited_for():
 def test_an_hour_is_too_long_to_wait():
     planner = Planner(URL, DownloadOptions())
     planner.on_head(planner.next_fetch(0.0), ResponseHead(429, {"retry-after": "3600"}), URL, 0.0, 0.0)
-    assert "3600 seconds" in str(planner.error)
+    assert "3,600 seconds" in str(planner.error)
 
 
 def test_four_connections_where_forced():

@@ -64,7 +64,7 @@ def test_another_coding_is_another_representation(known, found, difference):
 
 @pytest.mark.parametrize(("value", "seconds"), [
     ("120", 120), ("Sat, 21 Nov 2026 12:00:09 GMT", 9), ("Sat, 21 Nov 2026 11:00:00 GMT", 0), ("soon", 0), ("", 0),
-    ("-5", 0), ("9" * 30, 10**6),
+    ("-5", 0), ("31536000", 31_536_000), ("9" * 30, 10**10),
 ])
 def test_retry_after(value, seconds):
     assert ResponseHead(503, {"retry-after": value, "date": DATE}).retry_after == seconds
@@ -85,6 +85,14 @@ def test_a_date_is_strong_where_it_is_a_second_old(last_modified, strong):  # RF
 
 def test_a_date_is_not_strong_without_date():
     assert ResponseHead(200, {"last-modified": "Sat, 21 Nov 2026 11:59:59 GMT"}).version().if_range is None
+
+
+@pytest.mark.parametrize(("last_modified", "date", "clocked"), [
+    (DATE, DATE, True), ("Sun, 22 Nov 2026 12:00:00 GMT", DATE, True), ("Sat, 21 Nov 2026 11:59:59 GMT", DATE, False),
+    (DATE, "", False), ("", DATE, False), ("yesterday", DATE, False),
+])
+def test_a_date_that_is_that_of_the_response_says_nothing(last_modified, date, clocked):  # RFC 9110 8.8.2.1
+    assert ResponseHead(200, {"date": date, "last-modified": last_modified}).version().clocked == clocked
 
 
 def test_the_identity_of_a_whole_and_of_a_part():
@@ -121,6 +129,10 @@ TAG_A, TAG_B = EntityTag("a"), EntityTag("b")
     (FileVersion(TAG_A), FileVersion(EntityTag("a", weak=True)), False),
     (FileVersion(TAG_A, "x"), FileVersion(TAG_A, "y"), False),
     (FileVersion(None, "x"), FileVersion(None, "y"), True),
+    (FileVersion(None, "x", clocked=True), FileVersion(None, "y", clocked=True), False),
+    (FileVersion(None, "x", clocked=True), FileVersion(None, "y"), True),
+    (FileVersion(None, "x"), FileVersion(None, "y", clocked=True), True),
+    (FileVersion(None, "x", False, 1, clocked=True), FileVersion(None, "y", False, 2, clocked=True), True),
     (FileVersion(TAG_A, "x"), FileVersion(None, "x"), False),
     (FileVersion(TAG_A), FileVersion(), False),
     (FileVersion(complete_length=1), FileVersion(complete_length=2), True),

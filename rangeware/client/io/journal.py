@@ -34,6 +34,7 @@ def render(state: SavedState, boot_id: str) -> bytes:
         "etag": None if version.etag is None else str(version.etag),
         "last_modified": version.last_modified,
         "dated": version.dated,
+        "clocked": version.clocked,
         "complete_length": version.complete_length,
         "media_type": version.media_type,
         "codings": version.codings,
@@ -83,7 +84,7 @@ def _state(said: dict[str, Any]) -> SavedState:
     version = FileVersion(
         None if etag is None else parse_entity_tag(etag), _text_or_none(said["last_modified"]), said["dated"] is True,
         None if length is None else _pos(length), _text_or_none(said["media_type"]),
-        tuple(_text(each) for each in said.get("codings", ())))
+        tuple(_text(each) for each in said.get("codings", ())), said.get("clocked") is True)
     checks = tuple(OverlapCheck(_part(first, last), parse_sha256(sha256)) for first, last, sha256 in said["seams"])
     digest = None if said["digest"] is None else digest_of(*said["digest"])
     finished = tuple(_part(*each) for each in said["finished"])

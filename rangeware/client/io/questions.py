@@ -106,6 +106,9 @@ class Questions:
                 return response
             response.close()
             assessment = assess(request, None, response.head, decode=False)
+            if assessment.outcome is Outcome.NO_RANGES and request.ranged:
+                request = request._replace(ranged=False)
+                continue
             if assessment.outcome is not Outcome.RETRY:
                 raise NetworkError(assessment.reason)
             self._fail(policy, assessment.reason, response.head.retry_after)

@@ -22,6 +22,7 @@ _PASSING_TROUBLE = {
     408, 425, 429, 500, 502, 503, 504,
     509, *range(520, 531), 598, 599,  # of hosters, content delivery networks and proxies, about the server behind
 }
+_OF_A_FIELD = {400, 403, 405, 406, 412, 417, 422, 501}  # may be said of the field Range, and not of the file
 _PLACEHOLDER = 1980  # the last year of dates that stand for none
 _LONGEST_LEAD = 1 << 21  # bytes: caches that keep blocks begin with a whole one, often of 1 MiB
 
@@ -101,9 +102,10 @@ def assess(
     reason = status_text(head.status, head.address or request.address, head.date("date"))
     if head.status in _PASSING_TROUBLE:
         return Assessment(Outcome.RETRY, reason)
-    if known is None and seen is None:
-        return Assessment(Outcome.FAIL, reason)
-    return Assessment(Outcome.RETRY_ORIGINAL_URL, reason)
+    if known is not None or seen is not None:
+        return Assessment(Outcome.RETRY_ORIGINAL_URL, reason)
+    may_be_of_range = request.ranged and head.status in _OF_A_FIELD
+    return Assessment(Outcome.NO_RANGES if may_be_of_range else Outcome.FAIL, reason)
 
 
 def _assess_part(
@@ -141,7 +143,7 @@ def _misfit(request: RangeRequest, part: ByteRange | None, head: ResponseHead) -
     # A part that begins earlier has a longer overlap. What comes after the last byte asked for can be left unread.
     if not request.first_pos - _LONGEST_LEAD <= part.first_pos <= request.first_pos:
         return f"bytes from {part.first_pos} on instead of those from {request.first_pos} on"
-    if not head.has_clear_end or head.content_length not in (None, part.length):
+    if not head.has_clear_end or head.content_length not in (None, part.length, head.version().complete_length):
         return "a Content-Length that does not fit the part"
     return ""
 

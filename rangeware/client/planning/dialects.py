@@ -1,8 +1,8 @@
 """Odd but harmless ways to say 200, 206 and 416, translated into the usual ones before a response is assessed.
 
 Some servers and proxies send the right bytes in the wrong words: a slice with status 200, a Content-Range on every
-response, an empty 206 for a range behind the end. The framing tells which bytes they are; where it leaves a doubt, the
-head stays as it is.
+response or in a spelling of their own, an empty 206 for a range behind the end. The framing tells which bytes they are;
+where it leaves a doubt, the head stays as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from .response_head import FileVersion, ResponseHead
 
 _TRANSFORMED = 203  # RFC 9110 15.3.4: by a proxy; the length and the validators tell if it is still the file
 _EMPTY_RANGE = re.compile(r"bytes +([0-9]{1,19})-([0-9]{0,19}|-1)/([0-9]{1,19}|\*)", re.ASCII | re.IGNORECASE)
+_SPELLED = re.compile(
+    r"(?:bytes[ \t]*[:=]?)?[ \t]*([0-9]{1,19})[ \t]*-[ \t]*([0-9]{1,19})[ \t]*(?:/[ \t]*([0-9]{1,19}|\*))?",
+    re.ASCII | re.IGNORECASE)
 
 
 def translate(request: RangeRequest, known: FileVersion | None, head: ResponseHead) -> ResponseHead:
@@ -24,6 +27,7 @@ def translate(request: RangeRequest, known: FileVersion | None, head: ResponseHe
     """
     if head.status == _TRANSFORMED:
         head = head._replace(status=200)
+    head = _respelled(head)
     if head.status == 206 and _is_empty(head):
         return _unsatisfied(head)
     if head.status != 200:
@@ -31,6 +35,14 @@ def translate(request: RangeRequest, known: FileVersion | None, head: ResponseHe
     if "content-range" in head.fields:
         return _with_content_range(request, known, head)
     return _bare_slice(request, known, head)
+
+
+def _respelled(head: ResponseHead) -> ResponseHead:
+    """With a Content-Range in the form of RFC 9110 14.4, if only its punctuation or its complete length is missing."""
+    match = _SPELLED.fullmatch(head.fields.get("content-range", "").strip())
+    if match is None or head.content_range is not None:
+        return head
+    return head._replace(fields={**head.fields, "content-range": f"bytes {match[1]}-{match[2]}/{match[3] or '*'}"})
 
 
 def _is_empty(head: ResponseHead) -> bool:

@@ -181,8 +181,8 @@ class Planner:
         self._trust.note_continued(vouched=vouched)
         is_short = part is not None and part.next_pos < request.new_from + (not fetch.is_check)
         if part is not None and is_short and part.next_pos != state.complete_length:
-            # The part is so short that the overlap is all of it.
-            self._trust.shorten(state, part.length // 2)
+            # The part is so short that the overlap is all of it; or the file ends here, which a 416 will say.
+            self._trust.shorten(state, part.length // 2 if state.complete_length is not None else 0)
             self._trust.without_ranges = not (vouched or self._trust.has_digest)
         if self._trust.without_ranges:
             state.retire(fetch)
@@ -340,8 +340,12 @@ class Planner:
             kind = ChangedError if assessment.outcome is Outcome.NOT_THE_FILE else NetworkError
             self.error = kind(text) if is_over else self.error
             self.notices += [] if is_over else [("retry", text)]
-        if assessment.outcome in (Outcome.UNUSABLE, Outcome.NOT_THE_FILE):
-            self._trust.without_ranges = self._trust.without_ranges or self._retry.is_half_spent
+        if self._retry.is_half_spent:
+            is_useless = assessment.outcome in (Outcome.UNUSABLE, Outcome.NOT_THE_FILE)
+            is_refused = assessment.outcome is Outcome.RETRY_ORIGINAL_URL or self._trust.begins_plain
+            is_refused = is_refused and not self.state.serves_ranges
+            self._trust.ask_otherwise(
+                self.state, is_repeated=self._retry.tries > 1, may_do_without_ranges=is_useless or is_refused)
 
     def _allow_fewer(self, reason: str) -> None:
         self.allowed = min(self.allowed, max(1, len(self.state.fetches)))

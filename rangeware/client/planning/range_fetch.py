@@ -74,7 +74,8 @@ class RangeFetch:
             last_pos = self._response_ends if self.last_pos is None else self.last_pos
             self.last_pos = min(last_pos, self._response_ends)
         self.is_framed = head.is_chunked
-        self._has_known_end = head.is_chunked or head.content_length is not None
+        length = complete_length if part is None else part.length  # some servers give a part that of the whole
+        self._has_known_end = head.is_chunked or (length is not None and head.content_length == length)
         self.answered = True
         self._patience = _SILENT
 

@@ -15,7 +15,8 @@ from ...http.ranges import ContentRange, parse_complete_length, parse_content_ra
 from .codings import parse_codings
 
 _SECOND = timedelta(seconds=1)
-_LONGEST_WAIT = 10**6  # seconds
+_NO_TIME = timedelta(0)
+_LONGEST_WAIT = 10**10  # seconds
 _LONGEST = 2**62  # bytes: more than any file has
 
 
@@ -29,6 +30,7 @@ class FileVersion(NamedTuple):
     :param media_type: of Content-Type, in lower case.
     :param codings: of Content-Encoding. Ranges are of the coded bytes (RFC 9110 14.2): another coding is another
         file, byte for byte.
+    :param clocked: True if Last-Modified is not before Date, as of a server that puts the time of the response there.
     """
 
     etag: EntityTag | None = None
@@ -37,6 +39,7 @@ class FileVersion(NamedTuple):
     complete_length: int | None = None
     media_type: str | None = None
     codings: tuple[str, ...] = ()
+    clocked: bool = False
 
     @property
     def if_range(self) -> str | None:
@@ -53,7 +56,8 @@ class FileVersion(NamedTuple):
         length = other.complete_length if self.complete_length is None else self.complete_length
         if self.etag is None and other.etag is not None:
             return self._replace(
-                etag=other.etag, last_modified=other.last_modified, dated=other.dated, complete_length=length)
+                etag=other.etag, last_modified=other.last_modified, dated=other.dated, complete_length=length,
+                clocked=other.clocked)
         return self._replace(complete_length=length)
 
     @property
@@ -70,6 +74,8 @@ class FileVersion(NamedTuple):
             return f"Content-Encoding {_named(other.codings)} instead of {_named(self.codings)}"
         if self.etag is not None and other.etag is not None:
             return "" if self.etag.weakly_matches(other.etag) else f"ETag {other.etag} instead of {self.etag}"
+        if self.clocked and other.clocked:  # such dates differ always, and say nothing
+            return ""
         if None not in (self.last_modified, other.last_modified) and self.last_modified != other.last_modified:
             return f"Last-Modified {other.last_modified} instead of {self.last_modified}"
         return ""
@@ -141,8 +147,9 @@ class ResponseHead(NamedTuple):
         """The version of the file that this response is of."""
         tag = parse_entity_tag(self.fields.get("etag", ""))
         last_modified = self.fields.get("last-modified", "").strip() or None
-        return FileVersion(tag if tag.quoted else None, last_modified, self._is_dated(), self._complete_length(),
-                           self.media_type, self.codings)
+        age = self._age()
+        return FileVersion(tag if tag.quoted else None, last_modified, age is not None and age >= _SECOND,
+                           self._complete_length(), self.media_type, self.codings, age is not None and age <= _NO_TIME)
 
     def _complete_length(self) -> int | None:
         if self.status != 206:
@@ -150,11 +157,15 @@ class ResponseHead(NamedTuple):
         content_range = self.content_range
         return None if content_range is None else content_range.complete_length
 
-    def _is_dated(self) -> bool:
-        """RFC 9110 8.8.2.2: a file that changes twice in a second keeps its date; one second later it cannot."""
+    def _age(self) -> timedelta | None:
+        """The time from Last-Modified to Date; None if one of them is absent.
+
+        RFC 9110 8.8.2.2: a file that changes twice in a second keeps its date; one second later it cannot. 8.8.2.1: a
+        file cannot have been modified after the response.
+        """
         date = self.date("date")
         last_modified = self.date("last-modified", date)
-        return None not in (date, last_modified) and date - last_modified >= _SECOND  # type: ignore[operator]
+        return None if date is None or last_modified is None else date - last_modified
 
     def date(self, name: str, now: datetime | None = None) -> datetime | None:
         """The time in UTC that a field names; None if it is absent or malformed."""
@@ -165,6 +176,6 @@ class ResponseHead(NamedTuple):
         """Retry-After in seconds from the time of the response; 0 if it is absent or malformed (RFC 9110 10.2.3)."""
         value = self.fields.get("retry-after", "").strip()
         if value.isascii() and value.isdigit():
-            return float(min(int(value[:8]), _LONGEST_WAIT))
+            return float(min(int(value[:11]), _LONGEST_WAIT))
         date, then = self.date("date"), self.date("retry-after")
         return max(0.0, (then - date).total_seconds()) if date is not None and then is not None else 0.0

@@ -72,7 +72,7 @@ class RetryPolicy:
         """The reason to give up after this failure; "" to go on."""
         if self.tries >= self._options.tries:
             return f"{self.tries} tries without progress"
-        return f"the server asks to wait for {retry_after:.0f} seconds" if retry_after > _LONGEST_WAIT else ""
+        return f"the server asks to wait for {retry_after:,.0f} seconds" if retry_after > _LONGEST_WAIT else ""
 
     @property
     def is_half_spent(self) -> bool:

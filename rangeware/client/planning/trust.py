@@ -187,6 +187,20 @@ class Trust:
         """True if an overlap may prove nothing, since something else vouches: a strong validator, or the digest."""
         return self._is_vouched(state) or self.has_digest
 
+    def ask_otherwise(self, state: DownloadState, *, is_repeated: bool, may_do_without_ranges: bool) -> None:
+        """Leave out a field that the server may be refusing: half of the tries have failed.
+
+        As long as nothing has come at all, each second request is made without Range.
+
+        :param is_repeated: True if more than one try has failed: a single one may be a break like any other.
+        """
+        if state.version is None:
+            self.begins_plain = is_repeated and not self.begins_plain
+        elif is_repeated and state.version.if_range is not None and not self.without_if_range:
+            self.without_if_range = True
+        elif may_do_without_ranges:
+            self.without_ranges = True
+
     def lose(self, version: FileVersion | None) -> None:
         """Note that an overlap was not the same as before.
 

@@ -16,6 +16,7 @@ from tests.client.faulty import (
     heads,
     lies,
     redirects,
+    refusals,
     seams,
     statuses,
 )
@@ -29,6 +30,7 @@ FAULTS: tuple[Fault, ...] = (
     *checksums.FAULTS,
     *codings.FAULTS,
     *statuses.FAULTS,
+    *refusals.FAULTS,
     *redirects.FAULTS,
     *connections.FAULTS,
     *framing.FAULTS,

@@ -204,6 +204,19 @@ def _old_then_new(call: Call) -> None:
     call.send_cut(well_made(call.request, call.server.versions[0]), _CUT)
 
 
+def _dated_by_the_clock(ahead: int) -> Act:
+    """Last-Modified is the time of the response, or so many seconds later; each response is cut."""
+
+    def act(call: Call) -> None:
+        now = 1_700_000_000 + 7 * call.server.count("seconds")
+        dates = (formatdate(now, usegmt=True), formatdate(now + ahead, usegmt=True))
+        call.bite()
+        reply = ignoring_if_range(call).without("ETag").put("Date", dates[0]).put("Last-Modified", dates[1])
+        call.send_cut(reply, 150_000)
+
+    return act
+
+
 FAULTS = (
     _row("changed: new ETag, same size", FaultServer.change),
     _row("changed: new Last-Modified, same ETag", _under_the_same_etag, why="the ETag lies; overlap or date show it"),
@@ -250,6 +263,9 @@ FAULTS = (
         _new_etag_each_time(350_000, ignores_if_range=False),
         why="the same length, strong date and overlap",
     ),
+    Fault("Last-Modified is always now, each cut", _dated_by_the_clock(0), RIGHT, "the same length and overlap"),
+    Fault("Last-Modified is always tomorrow, each cut", _dated_by_the_clock(86_400), RIGHT,
+          "the same length and overlap"),
     _unchanged("unchanged: weak ETag only, cut", weak_etag, "the overlap vouches"),
     _unchanged("unchanged: no validators, cut", no_validators, "the overlap vouches"),
     _unchanged("unchanged: Last-Modified is Date, cut", date_now, "the overlap vouches"),

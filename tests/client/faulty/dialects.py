@@ -10,6 +10,8 @@ from tests.client.faulty.table import (
     Fault,
     Spoil,
     always,
+    complete_length_of,
+    cut_at,
     plainly,
     positions_of,
 )
@@ -50,6 +52,25 @@ def _content_range_of(value: str) -> Spoil:
         return reply.put("Content-Range", value.format(last=length - 1, length=length))
 
     return spoil
+
+
+def _spelled(value: str) -> Spoil:
+    """Content-Range of a 206 in another spelling."""
+
+    def spoil(reply: Reply) -> Reply:
+        if reply.status != 206:
+            return reply
+        first_pos, last_pos = positions_of(reply)
+        return reply.put("Content-Range", value.format(first_pos, last_pos, complete_length_of(reply)))
+
+    return spoil
+
+
+def _as_long_as_all(reply: Reply) -> Reply:
+    """The Content-Length of a 206 is that of the whole file; after the part, nothing more comes."""
+    if reply.status != 206:
+        return reply
+    return reply.put("Content-Length", str(complete_length_of(reply)))
 
 
 def _without_ranges(value: str) -> Act:
@@ -144,6 +165,14 @@ FAULTS = (
     Fault("no ranges, garbage for Content-Range, cut", _without_ranges("all of it"), RIGHT, "a plain GET was sent"),
     Fault("206 of whole blocks, cut", _aligned, RIGHT, "more overlap; what comes after can be left unread"),
     Fault("206 without a length, closed", _close_each, RIGHT, "Content-Range says how long it is"),
+    *(Fault(f"Content-Range: {value.format('1', '2', '3')}, each cut", cut_at(60_000, _spelled(value)), RIGHT,
+            "nothing else can be meant")
+      for value in ("bytes={}-{}/{}", "bytes: {}-{}/{}", "{}-{}/{}", "bytes {} - {} / {}", "bytes {}-{}")),
+    Fault("206 with complete length * from the first answer, each cut",
+          cut_at(60_000, _spelled("bytes {}-{}/*")), RIGHT,
+          "the next range cannot be satisfied, and says how long the file is"),
+    Fault("206 with the Content-Length of the whole, each cut", cut_at(60_000, _as_long_as_all), RIGHT,
+          "the overlap is the same, and Content-Range says where it ends"),
     _row("203 for 200, cut", _with_203),
     _row("203 for 206 too, cut", _slice_with_203),
     Fault("202 twice", _failing(202, 2), RIGHT, "the file is made on demand"),
