@@ -14,6 +14,7 @@ import pytest
 import urllib3
 
 from rangeware.client.errors import NetworkError
+from rangeware.client.io.own_fields import OwnFields
 from rangeware.client.io.transport import RequestFailed, Transport, parse_address
 from rangeware.client.options import DownloadOptions
 from tests.client.fault_server import FaultServer
@@ -131,6 +132,29 @@ def test_netrc_is_by_host(monkeypatch, tmp_path):
         fetched(host.url("/a"))
         assert "authorization" not in host.seen[0][1]
         assert other.seen[0][1]["authorization"] == basic("you:secret")
+
+
+@pytest.mark.parametrize("text", [
+    "default login you password secret\n",
+    "machine 127.0.0.1 login you password secret\ndefault login you password secret\n",
+])
+def test_the_default_of_netrc_is_for_the_host_that_was_asked_for(monkeypatch, tmp_path, text):
+    (tmp_path / "netrc").write_text(text)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with hosting() as other, hosting(a=(302, other.url("/c", "localhost")), b=(302, other.url("/c"))) as host:
+        fetched(host.url("/a"))
+        assert host.seen[0][1]["authorization"] == basic("you:secret")
+        assert "authorization" not in other.seen[0][1]
+        fetched(host.url("/b"))  # another port of the same host
+        assert other.seen[1][1]["authorization"] == basic("you:secret")
+
+
+def test_a_redirect_to_a_host_called_default(monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("default login you password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    fields = OwnFields(parse_address("http://h/a"), DownloadOptions(), {}, pytest.fail)
+    assert "Authorization" in fields.fields(parse_address("http://h/a"))
+    assert "Authorization" not in fields.fields(parse_address("http://default/a"))
 
 
 @pytest.mark.parametrize(("text", "said"), [

@@ -20,6 +20,7 @@ from .pool import basic
 if TYPE_CHECKING:
     from .cookies import Cookies
 
+_ANY_HOST = "default"  # netrc keeps that entry under this name
 HARMLESS = {"accept", "accept-language", "referer", "user-agent"}  # headers that may go to another origin
 
 
@@ -66,14 +67,22 @@ class OwnFields:
 
     def _userinfo(self, url: str, is_own_origin: bool) -> str:
         userinfo = self._first.userinfo if is_own_origin else ""
-        return userinfo if ":" in userinfo else self._by_netrc(url, userinfo) or userinfo
+        return userinfo if ":" in userinfo else self._by_netrc(urlsplit(url).hostname or "", userinfo) or userinfo
 
-    def _by_netrc(self, url: str, user: str) -> str:
-        """``user:password`` for this host from the user's netrc file; "" if it has none, or of another user."""
+    def _by_netrc(self, host: str, user: str) -> str:
+        """``user:password`` for this host from the user's netrc file; "" if it has none, or of another user.
+
+        An entry ``default`` fits each host. It is meant for the one that was asked for, and not for those that a server
+        chooses by a redirect.
+        """
         if not self._has_read_netrc:
             self._has_read_netrc = True
             self._netrc = self._read_netrc()
-        found = self._netrc and self._netrc.authenticators(urlsplit(url).hostname or "")
+        if self._netrc is None:
+            return ""
+        is_asked = host == urlsplit(self._first.url).hostname
+        is_named = host in self._netrc.hosts and host != _ANY_HOST
+        found = self._netrc.authenticators(host) if is_asked or is_named else None
         return f"{found[0]}:{found[2]}" if found and user in ("", found[0]) else ""
 
     def _read_netrc(self) -> netrc.netrc | None:
