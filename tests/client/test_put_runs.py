@@ -233,6 +233,19 @@ def test_a_symbolic_link_in_place_of_the_state(server, file, tmp_path):
     assert upload(file, server.url, **QUICK).kept == 0
 
 
+def test_old_states_are_removed_by_the_next_upload(server, file):
+    half_sent(server, file)
+    old, (recent,) = cache_folder() / "put-0.json", states()
+    foreign = cache_folder() / "other.json"
+    day = 86_400
+    for path, age in ((old, 91), (old.with_suffix(".lock"), 91), (recent, 89), (foreign, 999)):
+        path.touch()
+        os.utime(path, (time.time() - age * day,) * 2)
+    with pytest.raises(NetworkError):
+        upload(file, "http://127.0.0.1:1/", tries=1)
+    assert set(states()) == {recent, foreign}
+
+
 def test_two_runs_at_once(server, file, tmp_path):
     store = UploadStore(cache_folder(), server.url, LENGTH, SHA256)
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .upload_record import UploadRecord, parse, render
 
 _LONGEST = 1 << 16  # bytes: no record of ours comes near
 _PREFIX = "put-"
+_MOST_AGE = 90 * 86_400  # seconds
 _OPEN_NEW = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | CLOEXEC | NOFOLLOW
 
 
@@ -60,6 +62,7 @@ class UploadStore:
         self._sha256 = sha256
         with disk_errors(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_old(folder)
             self._lock_path = folder / f"{_PREFIX}{key}.lock"
             self._lock, _ = open_locked(self._lock_path, "another run is uploading this file")
 
@@ -94,6 +97,15 @@ class UploadStore:
         with contextlib.suppress(OSError):
             self._lock_path.unlink()
         os.close(self._lock)
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove the states of uploads that nobody has resumed for three months: hardly a server keeps them so long."""
+    oldest = time.time() - _MOST_AGE
+    for path in folder.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime < oldest:
+                path.unlink()
 
 
 @contextlib.contextmanager
