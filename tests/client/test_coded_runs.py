@@ -6,11 +6,12 @@ import base64
 import gzip
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from rangeware.client import DigestError, NetworkError, download
+from rangeware.client import DigestError, DiskError, NetworkError, download
 from rangeware.errors import InvalidOption
 from tests.client.fault_server import Call, FaultServer, Version, random_bytes, well_made
 
@@ -71,6 +72,28 @@ def test_decoded_when_all_is_there(server, tmp_path):
     assert (result.complete_length, result.received) == (len(PLAIN), len(PACKED))
     assert [each.name for each in tmp_path.iterdir()] == ["f"]
     assert int(result.path.stat().st_mtime) == VERSION.changed
+
+
+def test_the_same_command_again_is_done_by_the_time_of_the_file(server, tmp_path):
+    first = download(server.url, tmp_path / "f", decode=True, **QUICK)
+    told: list[str] = []
+    again = download(server.url, tmp_path / "f", decode=True, progress=lambda each: told.append(each.text), **QUICK)
+    assert (again.already_complete, again.complete_length) == (True, first.complete_length)
+    assert "compared by its time only, since the decoded length is not known" in "\n".join(told)
+    assert len(server.requests) == 2
+
+
+def test_a_decoded_file_with_another_time_stays(server, tmp_path):
+    download(server.url, tmp_path / "f", decode=True, **QUICK)
+    os.utime(tmp_path / "f", (VERSION.changed + 60,) * 2)
+    with pytest.raises(DiskError, match="may be another file: the decoded length is not known"):
+        download(server.url, tmp_path / "f", decode=True, **QUICK)
+
+
+def test_without_decoding_the_time_is_not_enough(server, tmp_path):
+    download(server.url, tmp_path / "f", decode=True, **QUICK)
+    with pytest.raises(DiskError):
+        download(server.url, tmp_path / "f", **QUICK)
 
 
 def test_the_coded_bytes_are_resumed(server, tmp_path):

@@ -16,7 +16,7 @@ from ..digests import Digest, declared_digest
 from ..errors import DiskError
 from ..filenames import file_name
 from ..options import DownloadOptions
-from ..planning.existing import Comparison, LocalFile, Verdict, compare, samples
+from ..planning.existing import DECODED, Comparison, LocalFile, Verdict, compare, samples
 from ..planning.response_head import ResponseHead
 from ..planning.trust import proves
 from ..progress import Download
@@ -102,11 +102,15 @@ class ExistingFiles:
             found = os.stat(final)
         local = LocalFile(found.st_size, found.st_mtime)
         if_newer = self._options.if_newer and not is_partial
-        comparison = compare(local, answer.head, answer.version.complete_length, if_newer=if_newer)
+        length = answer.version.complete_length
+        is_decoded = bool(self._options.decode and answer.head.codings and length is None)
+        comparison = compare(local, answer.head, length, if_newer=if_newer, is_decoded=is_decoded)
         declared = declared_digest(answer.head.fields)
-        if declared is not None and answer.version.complete_length in (None, local.length):
+        if declared is not None and not is_decoded and length in (None, local.length):
             return self._compare_digest(final, declared)
-        if not is_partial and comparison.verdict is Verdict.UNKNOWN and local.length == answer.version.complete_length:
+        if is_decoded and comparison.verdict is Verdict.SAME:
+            self._warn(f"{final.name} was compared by its time only, since {DECODED}")
+        if not is_partial and comparison.verdict is Verdict.UNKNOWN and local.length == length:
             return self._compare_samples(final, local.length, answer, comparison)
         return comparison
 

@@ -19,6 +19,8 @@ from .response_head import FileVersion, ResponseHead
 SAMPLE = 65536
 """Bytes to compare in one place."""
 
+DECODED = "the decoded length is not known"
+
 _WHOLE = 1 << 20  # bytes of a file that is compared completely
 _COARSE = 2  # seconds: FAT keeps even ones only
 
@@ -61,12 +63,16 @@ def complete_length_of(head: ResponseHead, address: str) -> int | None:
     return head.version().complete_length
 
 
-def compare(local: LocalFile, head: ResponseHead, length: int | None, *, if_newer: bool) -> Comparison:
+def compare(
+    local: LocalFile, head: ResponseHead, length: int | None, *, if_newer: bool, is_decoded: bool = False
+) -> Comparison:
     """Compare a file with the head of a response, by length and date.
 
     :param length: the complete length at the server, in bytes; None if it is unknown.
     :param if_newer: True if a file here that is newer than the one at the server counts as the same, if it has its
         length: somebody has copied or changed it on purpose.
+    :param is_decoded: True if the file here is the decoded one, of which no server tells the length: the time that the
+        download has given it has to do.
     """
     date = head.date("last-modified")
     if length is not None and length != local.length:
@@ -76,8 +82,10 @@ def compare(local: LocalFile, head: ResponseHead, length: int | None, *, if_newe
     if _is_before(local.modified, date.timestamp()):
         return Comparison(Verdict.DIFFERS, "the server has a newer one")
     is_of_date = local.modified < date.timestamp() + 1
-    if (is_of_date and length is not None) or if_newer:
+    if (is_of_date and (length is not None or is_decoded)) or if_newer:
         return Comparison(Verdict.SAME)
+    if is_decoded:
+        return Comparison(Verdict.UNKNOWN, DECODED)
     return Comparison(Verdict.UNKNOWN, "the server sends no length" if length is None else "the file has another date")
 
 
