@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from rangeware.client import DiskError, DownloadError, NetworkError, download
-from tests.client.fault_server import Call, FaultServer, behave, random_bytes
+from tests.client.fault_server import COMPLETE_LENGTH, Call, FaultServer, behave, random_bytes
 from tests.client.faulty.trials import NAME, kept_blocks
 
 _BUDGET = 250_000  # bytes that a first run gets
@@ -396,14 +397,38 @@ def test_directory_is_made_meanwhile(server: FaultServer, final: Path) -> None:
     _assert_went_on(server)
 
 
-def test_partial_file_is_taken_away_meanwhile(server: FaultServer, final: Path, options: dict[str, Any]) -> None:
-    """By another program: an error, or the right file."""
-    server.behave_as(_in_between(_beside(final, ".part").unlink))
-    with contextlib.suppress(DiskError):
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _replaced(final: Path, length: int) -> None:
+    part = _beside(final, ".part")
+    part.rename(final.parent.with_name("moved"))
+    part.write_bytes(b"x" * length)
+
+
+@pytest.mark.parametrize("take", [
+    lambda final: _beside(final, ".part").unlink(), lambda final: _replaced(final, 10),
+    lambda final: _replaced(final, COMPLETE_LENGTH + 10), lambda final: os.truncate(_beside(final, ".part"), 5),
+    lambda final: shutil.rmtree(final.parent),
+], ids=["removed", "replaced by a short file", "replaced by a long file", "cut", "removed with its folder"])
+def test_partial_file_is_taken_away_meanwhile(
+    server: FaultServer, tmp_path: Path, options: dict[str, Any], take: Callable[[Path], object]
+) -> None:
+    """By another program: never what is there now under the final name, nor in a later run."""
+    final = tmp_path / "folder" / "file.bin"
+
+    def take_when_begun() -> None:
+        deadline = time.monotonic() + 10
+        while not (final.parent.exists() and _size(_beside(final, ".part"))) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        take(final)
+
+    server.behave_as(_in_between(take_when_begun))
+    with pytest.raises(DiskError, match="another program has") as caught:
         download(server.url, final, **options)
-        assert final.read_bytes() == server.version.content
-        return
     assert not final.exists()
+    assert not caught.value.kept
     server.behave_as(behave)
     download(server.url, final, **options)
     _assert_right(server, final)

@@ -39,6 +39,8 @@ from .part_names import all_names, journal_of, temporary_whole_of
 
 NO_LOCKS = "this file system has no locks: do not download this file twice at once"
 NO_FLUSHING = "this file system cannot flush to the disk: after a loss of power, the file may have to be fetched again"
+LOST = "another program has removed or replaced the partial file"
+CUT = "another program has cut the partial file"
 NO_TIMES = "this file system does not let the time of the file be set"
 
 
@@ -56,6 +58,7 @@ class PartFile:
         self.path = path
         self._warn = warn
         self._journal = JournalFile(path)
+        self._refusal = ""
         self._file = self._open()
         self.state = read_state(path)
 
@@ -64,6 +67,7 @@ class PartFile:
             descriptor, has_lock = open_locked(self.path, "another run is downloading this file")
         if not has_lock:
             self._warn(NO_LOCKS)
+        self._length = os.fstat(descriptor).st_size
         return descriptor
 
     # the file as a whole
@@ -120,6 +124,7 @@ class PartFile:
             self._journal.close()
             self._journal.remove()
             os.ftruncate(self._file, 0)
+            self._length = 0
             self._journal.create(state)
         self._warn_if_unsafe()
 
@@ -154,6 +159,32 @@ class PartFile:
         except FileNotFoundError:
             return False
 
+    @property
+    def is_intact(self) -> bool:
+        """False if another program has removed or cut the file, or put another one in its place."""
+        return not self._refusal and (self._file < 0 or self.is_same_file(self.path))
+
+    def check_name(self) -> None:
+        """Refuse to work on a file that another program has taken away: what has its name has other bytes.
+
+        :raises DiskError: if that is so.
+        """
+        if not self.is_intact:
+            self._refuse(self._refusal or LOST)
+        with disk_errors(self.path):
+            self._check_refusal()
+
+    def _check_refusal(self) -> None:
+        if self._refusal:
+            raise OSError(0, self._refusal)
+
+    def _refuse(self, why: str) -> None:
+        """Refuse everything from now on. The journal goes: a later run must not believe it."""
+        self._refusal = why
+        self._journal.close()
+        with contextlib.suppress(OSError):
+            self._journal.remove()
+
     def close(self) -> None:
         """Close the file, so that another run may resume it. An empty file is removed."""
         self._journal.close()
@@ -176,9 +207,13 @@ class PartFile:
 
     def write(self, first_pos: int, block: memoryview) -> ByteRange:
         """Write a block at ``first_pos``, and note it in the journal. Returns its range."""
-        with disk_errors(self.path):
-            write_at(self._file, block, first_pos)
         part = ByteRange(first_pos, first_pos + len(block) - 1)
+        with disk_errors(self.path):
+            if os.fstat(self._file).st_size < self._length:  # this block would hide it: the file would be long again
+                self._refuse(CUT)
+            self._check_refusal()
+            write_at(self._file, block, first_pos)
+        self._length = max(self._length, part.next_pos)
         self._journal.append_part(part)
         return part
 
@@ -210,6 +245,7 @@ class PartFile:
         This may take seconds, and the file may be written to meanwhile. Returns the descriptor of the new journal,
         for ``commit`` or ``rollback``.
         """
+        self.check_name()
         with disk_errors(self.path):
             self._journal.is_durable = sync_file(self._file) and self._journal.is_durable
             return self._journal.stage(state)
@@ -247,9 +283,10 @@ class PartFile:
         :param force: True replaces an existing file.
         :raises DiskError: also if there is a file of that name, unless ``force`` is True.
         """
+        self.check_name()
         with disk_errors(self.path):
             if os.fstat(self._file).st_size < complete_length:
-                raise OSError(0, "another program has cut the partial file")
+                raise OSError(0, CUT)
             os.ftruncate(self._file, complete_length)
             if modified is not None and not set_time(self._file, self.path, modified):
                 self._warn(NO_TIMES)

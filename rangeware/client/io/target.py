@@ -243,6 +243,7 @@ class Target:
         algorithm = "sha256" if self._asked is None else self._asked.algorithm
         part_file = self.part_file
         assert isinstance(part_file, PartFile), "a stream is not decoded"
+        part_file.check_name()
         try:
             decoded = decode(part_file.path, self._codings_around, algorithm)
         except CodingError as exc:
