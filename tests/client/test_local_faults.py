@@ -374,7 +374,7 @@ def _in_between(make: Callable[[], object]) -> Callable[[Call], None]:
 def test_name_is_taken_meanwhile(server: FaultServer, final: Path, options: dict[str, Any]) -> None:
     """Another program makes a file of that name: it stays, and so does what came."""
     server.behave_as(_in_between(lambda: final.write_bytes(b"precious")))
-    with pytest.raises(DiskError) as caught:
+    with pytest.raises(DiskError, match=r"file.bin: has come into being meanwhile \(use --force") as caught:
         download(server.url, final, **options)
     assert final.read_bytes() == b"precious"
     assert caught.value.kept

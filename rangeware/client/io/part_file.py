@@ -293,6 +293,9 @@ class PartFile:
             is_flushed = sync_file(self._file)
             self._release_name()
         with disk_errors(final):
-            link(self.path, final, by_way_of=temporary_whole_of(self.path) if force else None)
+            try:
+                link(self.path, final, by_way_of=temporary_whole_of(self.path) if force else None)
+            except FileExistsError as exc:
+                raise OSError(exc.errno, "has come into being meanwhile (use --force to replace it)") from exc
             if not (filesystem.sync_directory(final.parent) and is_flushed):
                 self._warn(NO_FLUSHING)
