@@ -227,7 +227,8 @@ WRONG = [  # words                                            -> what the line s
     pytest.param(["get", "-q", "--json", URL], "not allowed with argument", id="quiet and json"),
     *(
         pytest.param(["get", "-q", URL, address], f"not an http or https URL: {address}", id=address)
-        for address in ("ftp://h/x", "h/x", "//h/x", "http:/x", "http://", "https:///x", "http://?x", "http://h/a b")
+        for address in ("ftp://h/x", "h/x", "//h/x", "http:/x", "http://", "https:///x", "http://?x", "http://a b/",
+                        "http://h/a http://h/b")
     ),
     pytest.param(["get", "-q", URL, "h.example/x"], "h.example/x; did you mean https://h.example/x?", id="no scheme"),
     pytest.param(["get", "-q", URL, "localhost:80/x"], "did you mean https://localhost:80/x?", id="host and port"),
@@ -546,6 +547,12 @@ def test_version_of_what_is_not_installed(
     monkeypatch.setattr("importlib.metadata.version", missing)
     assert command.main(["--version"]) == 0
     assert capsys.readouterr().out == "rangeware, not installed\n"
+
+
+def test_blanks_in_a_url_and_around_it(fake: Fake) -> None:
+    """As copied from somewhere: browsers, wget and aria2 take them, too."""
+    assert command.main(["get", "-q", " http://h/a b?c d ", "http://h/a b?c d"]) == 0
+    assert fake.urls == ["http://h/a b?c d"]
 
 
 def test_without_urllib3(fake: Fake, capsys: pytest.CaptureFixture[str]) -> None:

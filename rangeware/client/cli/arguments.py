@@ -96,7 +96,7 @@ def _without_repeats(urls: Iterable[str]) -> list[str]:
     """The URLs in the order given, each once; with the digests at its end if it is given in both ways."""
     groups: dict[str, list[str]] = {}
     for url in urls:
-        groups.setdefault(url.partition("#")[0], []).append(url)
+        groups.setdefault(url.partition("#")[0].strip(), []).append(url.strip())
     checked = ([url for url in group if names_digest(url)] or group[:1] for group in groups.values())
     return [*dict.fromkeys(url for group in checked for url in group)]
 

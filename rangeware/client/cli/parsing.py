@@ -13,7 +13,7 @@ from ..texts import is_secret
 
 _RATE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)([kmgt]?)", re.IGNORECASE | re.ASCII)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
-_ADDRESS = re.compile(r"https?://[^\s/?#]\S*", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[^\s/?#]+(?:[/?#](?:\S| (?!https?://))*)?", re.IGNORECASE)  # one, maybe with blanks
 _WITHOUT_SCHEME = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*(?:\.[a-z]+|:[0-9]+)(?:/\S*)?", re.IGNORECASE | re.ASCII)
 _USERINFO = re.compile("//[^/]*@")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 5.5
