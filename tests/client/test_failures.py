@@ -41,6 +41,14 @@ def test_a_name_that_does_not_exist_is_looked_up_once(monkeypatch, tmp_path):
     assert asked == ["nowhere.invalid"]
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_does_not_exist_is_named(monkeypatch, tmp_path, scheme):
+    monkeypatch.setenv(f"{scheme}_proxy", "http://me:secret@proxy.invalid:3128")
+    tried(monkeypatch, socket.gaierror(socket.EAI_NONAME, "Name or service not known"))
+    with pytest.raises(NetworkError, match=r"^there is no host with this name: proxy\.invalid \(the proxy\)$"):
+        download(f"{scheme}://h.invalid/f", tmp_path / "f", **QUICK)
+
+
 def test_a_name_server_that_does_not_answer_is_asked_again(monkeypatch, tmp_path):
     asked = tried(monkeypatch, socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"))
     with pytest.raises(NetworkError, match="^cannot connect to nowhere.invalid: temporary failure in name resol"):

@@ -632,6 +632,23 @@ def test_a_file_that_somebody_has_cut_gets_no_name(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["f.part"]
 
 
+def test_a_file_that_grows_by_another_connection_has_not_been_cut(tmp_path, monkeypatch):
+    opened = PartFile(tmp_path / "f.part")
+    others = [9, 6, 3]
+    real = os.fstat
+
+    def fstat(descriptor: int) -> os.stat_result:
+        found = real(descriptor)
+        if others:  # at the worst moment
+            opened.write(others.pop(), memoryview(b"abc"))
+        return found
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    opened.write(0, memoryview(b"abc"))
+    monkeypatch.undo()
+    opened.close()
+
+
 def test_what_this_run_had_brought_before_the_file_changed_is_told(server, tmp_path):
     def change(call: Call) -> None:
         if call.number == 0:

@@ -101,10 +101,16 @@ def _of_proxy(causes: list[BaseException], host: str) -> str:
 def _of_name(causes: list[BaseException], host: str) -> str:
     for cause in causes:
         if isinstance(cause, socket.gaierror) and cause.errno in _UNKNOWN_NAMES:
-            return f"there is no host with this name: {host}"
+            return f"there is no host with this name: {_proxy_among(causes, host) or host}"
         if isinstance(cause, UnicodeError):
             return f"not the name of a host: {host[:200]}"
     return ""
+
+
+def _proxy_among(causes: list[BaseException], host: str) -> str:
+    """The name of the proxy, if that is the host that could not be found."""
+    named = (getattr(getattr(cause, "conn", None), "host", "") for cause in causes)
+    return next((f"{name} (the proxy)" for name in named if name and name != urlsplit(f"//{host}").hostname), "")
 
 
 def _of_protocol(causes: list[BaseException], host: str) -> str:

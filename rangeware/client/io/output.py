@@ -165,7 +165,8 @@ class Output:
         :param length: bytes in the current part file.
         """
         path, left = self.current.path, read_state(self._opened[0].path)
-        length = length if self.current.is_intact else 0
+        with contextlib.suppress(OSError):
+            length = length if self.current.is_intact else 0
         if not length and left is not None:
             path, length, complete_length = self._opened[0].path, _length(left), left.version.complete_length
         of_all = "" if complete_length is None else f" of {complete_length:,}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -42,6 +43,7 @@ NO_FLUSHING = "this file system cannot flush to the disk: after a loss of power,
 LOST = "another program has removed or replaced the partial file"
 CUT = "another program has cut the partial file"
 NO_TIMES = "this file system does not let the time of the file be set"
+_DELAYS = (0, 0.1, 0.5)  # seconds
 
 
 class PartFile:
@@ -169,10 +171,19 @@ class PartFile:
 
         :raises DiskError: if that is so.
         """
-        if not self.is_intact:
-            self._refuse(self._refusal or LOST)
         with disk_errors(self.path):
+            if not self.is_intact:
+                self._refuse(self._refusal or LOST)
             self._check_refusal()
+
+    def _is_cut(self) -> bool:
+        """True if the file is shorter than what has been written. Some file systems tell its size a little late."""
+        for delay in _DELAYS:
+            time.sleep(delay)
+            known = self._length  # first: another thread may be making it longer
+            if os.fstat(self._file).st_size >= known:
+                return False
+        return True
 
     def _check_refusal(self) -> None:
         if self._refusal:
@@ -209,7 +220,7 @@ class PartFile:
         """Write a block at ``first_pos``, and note it in the journal. Returns its range."""
         part = ByteRange(first_pos, first_pos + len(block) - 1)
         with disk_errors(self.path):
-            if os.fstat(self._file).st_size < self._length:  # this block would hide it: the file would be long again
+            if self._is_cut():  # this block would hide it: the file would be long again
                 self._refuse(CUT)
             self._check_refusal()
             write_at(self._file, block, first_pos)
