@@ -146,6 +146,7 @@ class Chunks:
                 self._compare(whole, chunk, content)
             else:
                 whole = self._join(chunk, whole, self._store(chunk, content))
+                self._remove_late(chunk, whole)
         except _Differs:
             self._drop(chunk)
             raise
@@ -209,6 +210,12 @@ class Chunks:
             self._note(chunk)
             self._create(chunk.whole(cut))
         return self._storage.find(chunk.whole_id)
+
+    def _remove_late(self, chunk: Chunk, whole: Upload) -> None:
+        """Remove a chunk that another request has brought meanwhile, and the whole file has taken: its turn is over."""
+        if chunk.id != whole.id and _has_moved(whole, Cut.of(whole).end(chunk.number)):
+            with _unless(Reason.MISSING):
+                self._storage.remove(chunk.id)
 
     def _compare(self, whole: Upload, chunk: Chunk, content: Iterator[bytes]) -> None:
         """Compare a chunk with the one that the whole file has."""

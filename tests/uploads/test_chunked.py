@@ -28,7 +28,7 @@ from urllib3.filepost import encode_multipart_formdata
 from rangeware.errors import InvalidOption
 from rangeware.uploads import FileStorage, FinishedUpload, Refused, disk, file_storage
 from rangeware.uploads.chunked import ChunkedUploadApp
-from rangeware.uploads.protocol.values import Reason, Refusal
+from rangeware.uploads.protocol.values import Reason, Refusal, Upload
 from tests.support import Answer
 from tests.uploads.support import CUT, ask
 
@@ -516,6 +516,22 @@ def test_many_requests_at_once(site: Site, threads: int, monkeypatch: pytest.Mon
     assert sorted(site.contents) == sorted([content, others])
     assert set(statuses) <= {200, 409, 423}
     assert site.left() == 0
+
+
+def test_a_chunk_that_comes_once_more_while_the_file_is_completed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of two requests sees that it is missing; one of them completes the file before the other one stores it."""
+    for number in range(1, 10):
+        site.send(number)
+    create, answers = site.storage.create, []
+
+    def complete_first(upload: Upload) -> None:
+        monkeypatch.setattr(site.storage, "create", create)
+        answers.append(site.send(0).status)
+        create(upload)
+
+    monkeypatch.setattr(site.storage, "create", complete_first)
+    assert (site.send(0).status, answers) == (200, [200])
+    assert (site.contents, site.left()) == ([CONTENT], 0)
 
 
 # Refusals
