@@ -6,14 +6,13 @@ own, so that what is wrong with one response cannot spoil the next. Whatever a s
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..client.addresses import Address
 from ..client.io.transport import RequestFailed, Response, Transport, joined
-from ..client.io.watched import WATCH
+from ..client.io.watched import WATCH, calling_after
 from ..client.options import TransferOptions
 from .values import Answer, Probe
 
@@ -121,7 +120,7 @@ class Sender:
         content = bytearray()
         most = 0 if probe.method == "HEAD" or response.head.status in _WITHOUT_CONTENT else probe.most
         waited, failure, is_complete, until = 0.0, "", most == 0, deadline
-        with _stopping(response, deadline):
+        with calling_after(max(0.0, deadline - time.monotonic()), response.stop):  # it may send byte by byte, for ever
             while len(content) + self._transport.block_size <= most and time.monotonic() < until:
                 try:
                     block = response.read()
@@ -166,18 +165,6 @@ def _watched(deadline: float) -> Iterator[None]:
         yield
     finally:
         WATCH.reset(token)
-
-
-@contextmanager
-def _stopping(response: Response, deadline: float) -> Iterator[None]:
-    """End a read that goes on when the time is over: a server can send a byte at a time, for ever."""
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), response.stop)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _titled(probe: Probe) -> dict[str, str]:

@@ -101,14 +101,19 @@ def _wait_for_response(line: socket.socket, longest: float | None, watch: Callab
             raise TimeoutError("no response")
 
 
-@contextlib.contextmanager
-def _hanging_up_after(line: socket.socket, longest: float | None) -> Iterator[None]:
+def _hanging_up_after(line: socket.socket, longest: float | None) -> contextlib.AbstractContextManager[None]:
     """End a connection whose response head comes byte by byte, for ever: it may take as long as its first byte."""
     def hang_up() -> None:
         with contextlib.suppress(OSError):
             line.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(1.0 if longest is None else longest, hang_up)
+    return calling_after(1.0 if longest is None else longest, hang_up)
+
+
+@contextlib.contextmanager
+def calling_after(seconds: float, function: Callable[[], object]) -> Iterator[None]:
+    """Call a function, in a thread of its own, if the ``with`` block takes longer than this."""
+    timer = threading.Timer(seconds, function)
     timer.daemon = True
     timer.start()
     try:

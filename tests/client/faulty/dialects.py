@@ -12,6 +12,7 @@ from tests.client.faulty.table import (
     always,
     complete_length_of,
     cut_at,
+    cut_first,
     plainly,
     positions_of,
 )
@@ -19,19 +20,6 @@ from tests.client.faulty.table import (
 _BLOCK = 65_536
 _CUT = 150_000
 _FOR_EVER = 10**9
-
-
-def _cut_first(spoil: Spoil) -> Act:
-    """In these words; the first answer is cut."""
-
-    def act(call: Call) -> None:
-        if call.number == 0:
-            call.send_cut(spoil(call.reply), _CUT)
-        else:
-            call.bite()
-            call.send(spoil(call.reply))
-
-    return act
 
 
 def _slice_with_200(reply: Reply) -> Reply:
@@ -150,7 +138,7 @@ def _empty_part(content_range: str | None) -> Act:
 
 
 def _row(name: str, spoil: Spoil, why: str = "the framing tells which bytes these are") -> Fault:
-    return Fault(name, _cut_first(spoil), RIGHT, why, before=always(spoil))
+    return Fault(name, cut_first(_CUT, spoil), RIGHT, why, before=always(spoil))
 
 
 FAULTS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.client.fault_server import Act, Call, Reply, behave, random_bytes
 from tests.client.faulty.changes import no_etag, no_validators, same, same_date, weak_etag
-from tests.client.faulty.table import RIGHT, SINGLE, Fault, Spoil
+from tests.client.faulty.table import RIGHT, SINGLE, Fault, Spoil, cut_first
 
 _CUT = 150_000
 _PLAIN = "a plain GET is well made"
@@ -56,19 +56,6 @@ def holding(content: bytes, act: Act) -> Act:
     return act_on_it
 
 
-def _cut(spoil: Spoil = same) -> Act:
-    """No lie; the first answer is cut, each later one comes whole."""
-
-    def act(call: Call) -> None:
-        if call.number == 0:
-            call.send_cut(spoil(call.reply), _CUT)
-        else:
-            call.bite()
-            call.send(spoil(call.reply))
-
-    return act
-
-
 def _lying_later(shift: int) -> Act:
     """The first answer is cut, later ones have bytes from elsewhere, unless they begin at byte 0."""
 
@@ -115,10 +102,12 @@ FAULTS = (
     _alike("zeros within, shifted by 4096", _WITHIN, _lying_later(4096), "a longer overlap shows it"),
     _alike("zeros at first, shifted by 1", _AT_FIRST, _lying_later(1), "an overlap from byte 0 on is true"),
     _alike("a period of 1000 bytes within, shifted by it", _PERIOD, _lying_later(1000), "a longer overlap shows it"),
-    _alike("zeros within, cut", _WITHIN, _cut(), "a longer overlap is the same"),
-    _alike("zeros within, no validators, cut", _WITHIN, _cut(no_validators), "the overlap vouches", no_validators),
-    _alike("zeros at first, no validators, cut", _AT_FIRST, _cut(no_validators), "it reaches byte 0", no_validators),
-    _alike("zeros at last, cut", _AT_LAST, _cut(), "a longer overlap is the same"),
-    _alike("all zeros, cut", _ALL, _cut(), "an overlap from byte 0 on is as good as a new start"),
+    _alike("zeros within, cut", _WITHIN, cut_first(_CUT), "a longer overlap is the same"),
+    _alike("zeros within, no validators, cut", _WITHIN, cut_first(_CUT, no_validators), "the overlap vouches",
+           no_validators),
+    _alike("zeros at first, no validators, cut", _AT_FIRST, cut_first(_CUT, no_validators), "it reaches byte 0",
+           no_validators),
+    _alike("zeros at last, cut", _AT_LAST, cut_first(_CUT), "a longer overlap is the same"),
+    _alike("all zeros, cut", _ALL, cut_first(_CUT), "an overlap from byte 0 on is as good as a new start"),
     Fault("ranges lie beside the first", _lying_beside, RIGHT, _PLAIN, before=behave, spares=SINGLE),
 )

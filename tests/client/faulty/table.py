@@ -110,6 +110,19 @@ def cut_at(length: int, spoil: Spoil = lambda reply: reply) -> Act:
     return act
 
 
+def cut_first(length: int, spoil: Spoil = lambda reply: reply) -> Act:
+    """The first answer ends after so many bytes of content; each later one comes whole."""
+
+    def act(call: Call) -> None:
+        if call.number == 0:
+            call.send_cut(spoil(call.reply), length)
+        else:
+            call.bite()
+            call.send(spoil(call.reply))
+
+    return act
+
+
 def plainly(call: Call) -> Reply:
     """The answer of a server that knows no ranges."""
     request = call.request._replace(fields=tuple(line for line in call.request.fields if line[0] != "range"))
